@@ -1,0 +1,1 @@
+"""Evaluation: how right a transcription is, in the terms of the field."""

@@ -1,0 +1,1 @@
+"""Notation: from notes, beats and words to a score a musician reads."""
