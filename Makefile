@@ -1,0 +1,44 @@
+# make demo    set up, transcribe the bundled example, compare the result with its reference
+# make test    set up, then lint, types, import contracts and tests
+# make lint    the first three of those alone
+# make lock    pin the versions now installed in .venv
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+DEMO_OUT := out/demo
+
+.PHONY: setup demo test lint lock clean
+
+setup: .venv/.dev
+
+# torch first and by itself: where the machine provides a CPU build, the rest of the lock then finds it.
+# The rest without dependencies: some packages name runtimes that nothing here uses (.ci/lock.py).
+.venv/.run: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) install --no-compile -c requirements.lock torch
+	$(PIP) install --no-compile --no-deps -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.dev: .venv/.run requirements-dev.lock
+	$(PIP) install --no-compile --no-deps -r requirements-dev.lock
+	touch $@
+
+demo: .venv/.run
+	$(BIN)/python examples/demo.py $(DEMO_OUT)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: .venv/.dev
+	$(BIN)/python .ci/lock.py
+
+clean:
+	rm -rf .venv out
