@@ -15,6 +15,7 @@ South-East Asia are not divided; numbers are one syllable.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from functools import lru_cache
@@ -53,30 +54,27 @@ _NUCLEI = {
     "id": r"au\b|ai\b|[aeiou]",
 }
 _NUCLEI |= {"ca": _NUCLEI["es"], "gl": _NUCLEI["es"], "tl": r"[aeiou]", "ms": _NUCLEI["id"]}
-_NUCLEI |= {code: _NUCLEI["sv"] + "|[æø]" for code in ("da", "no", "nb", "nn")}
+_NUCLEI |= dict.fromkeys(("da", "no", "nb", "nn"), _NUCLEI["sv"] + "|[æø]")
 # A language without its own line: a run of vowels is one nucleus, except in Cyrillic.
 _GENERIC = rf"[аеёиоуыэюяіїєў]|[{_VOWELS}]+"
 
-# English words that are sung otherwise than spelled.
-_ENGLISH_EXCEPTIONS = {
-    word.replace("-", ""): tuple(word.split("-"))
-    for word in (
-        "ev-ery ev-ery-bod-y ev-ery-one ev-ery-thing ev-ery-where ev-ery-day some-bod-y an-y-bod-y no-bod-y "
-        "i-de-a a-re-a re-al-i-ty re-al-ize sci-ence qui-et di-et li-on po-em po-et go-ing do-ing be-ing "
-        "see-ing ra-di-o i-de-as peo-ple beau-ti-ful beau-ty dif-ferent fa-vorite fam-ily choc-olate "
-        "busi-ness eve-ning Wednes-day col-our-ful hea-ven sev-en e-ven o-ver a-gain "
-        "o-cean shoes a-live be-cause gon-na wan-na oh-oh cru-el fu-el re-u-nite vi-o-lin pi-an-o lone-ly "
-        "love-ly an-y man-y on-ly mov-ies cook-ies ooh yeah real-ly"
-    ).split()
-}
+# English words that are sung otherwise than the rules below divide them.
+_ENGLISH_EXCEPTIONS = """
+    ev-ery ev-ery-bod-y ev-ery-one ev-ery-thing ev-ery-where ev-ery-day some-bod-y an-y-bod-y no-bod-y
+    i-de-a i-de-as a-re-a re-al-i-ty re-al-ize real-ly sci-ence qui-et di-et li-on po-em po-et go-ing do-ing
+    be-ing see-ing ra-di-o peo-ple beau-ti-ful dif-ferent fa-vorite fam-ily choc-olate busi-ness eve-ning
+    wednes-day o-cean shoes cru-el fu-el re-u-nite vi-o-lin pi-an-o an-y man-y on-ly
+"""
+_ENGLISH = {word.replace("-", ""): tuple(word.split("-")) for word in _ENGLISH_EXCEPTIONS.split()}
 
 _APOSTROPHES = "'’ʼ"
 # What may start a syllable together, in the languages above.
-_ONSETS = frozenset(
-    "bl br ch ck cl cr dr dw fl fr gh gl gn gr kl kn kr ll ph pl pr qu rr sc sch sh sk sl sm sn sp spr st "
-    "str sw th thr tr tw vr wh wr ñ ny tz бл бр вл вр гл гр дв др зв кл кр пл пр св ск сл см сн сп ст стр "
-    "тв тр фл фр хл хр θλ θρ κλ κρ πλ πρ στ στρ τρ φλ φρ χλ χρ βλ βρ γλ γρ δρ".split()
-)
+_CLUSTERS = """
+    bl br ch ck cl cr dr dw fl fr gh gl gn gr kl kn kr ll ph pl pr qu rr sc sch sh sk sl sm sn sp spr st
+    str sw th thr tr tw vr wh wr ñ ny tz бл бр вл вр гл гр дв др зв кл кр пл пр св ск сл см сн сп ст стр
+    тв тр фл фр хл хр θλ θρ κλ κρ πλ πρ στ στρ τρ φλ φρ χλ χρ βλ βρ γλ γρ δρ
+"""
+_ONSETS = frozenset(_CLUSTERS.split())
 _SMALL_KANA = "ぁぃぅぇぉゃゅょゎァィゥェォャュョヮ"
 
 
@@ -103,7 +101,7 @@ def _piece(piece: str, language: str) -> tuple[str, ...]:
         lower = core.lower() if len(core.lower()) == len(core) else core
         cuts = list(_cuts(re.sub(f"[{_APOSTROPHES}]", "'", lower), language))
     bounds = [0, *(first + cut for cut in cuts), len(piece)]
-    return tuple(piece[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+    return tuple(piece[a:b] for a, b in itertools.pairwise(bounds))
 
 
 def _is_cjk(char: str) -> bool:
@@ -121,15 +119,14 @@ def _starts_cjk_syllable(core: str, i: int) -> bool:
 def _cuts(core: str, language: str) -> tuple[int, ...]:
     """Where in the lower-case letters of a word each syllable after the first begins."""
     stem = core.removesuffix("'s")
-    if language == "en" and stem in _ENGLISH_EXCEPTIONS:
-        lengths = [len(part) for part in _ENGLISH_EXCEPTIONS[stem]]
+    if language == "en" and stem in _ENGLISH:
+        lengths = [len(part) for part in _ENGLISH[stem]]
         return tuple(sum(lengths[:i]) for i in range(1, len(lengths)))
     points = _hyphenation(core, language)
     silent = _silent(core, language, points)
     nuclei = _nuclei(core, language, silent)
     return tuple(
-        _boundary(core, left[1], right[0], points, silent)
-        for left, right in zip(nuclei, nuclei[1:], strict=False)
+        _boundary(core, left[1], right[0], points, silent) for left, right in itertools.pairwise(nuclei)
     )
 
 
@@ -169,13 +166,13 @@ def _silent(core: str, language: str, points: frozenset[int]) -> frozenset[int]:
     # A silent e may end a part of a compound as well (life-time): each hyphenated part is asked.
     bounds = [0, *sorted(points), len(core)]
     silent: set[int] = set()
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in itertools.pairwise(bounds):
         silent |= {a + i for i in _silent_e(core[a:b], last=b == len(core))}
     return frozenset(silent)
 
 
 def _silent_e(part: str, last: bool) -> set[int]:
-    stem, mark, contracted = part.partition("'") if last else (part, "", "")
+    stem, _, contracted = part.partition("'") if last else (part, "", "")
     silent = {len(part) - 1} if contracted in ("ve", "re") else set()
     found = re.search(r"e[sd]?$" if last else r"e$", stem)
     if found and _is_silent_e(stem[: found.start()], stem[found.start() + 1 :]):
