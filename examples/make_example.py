@@ -7,7 +7,8 @@ piano, bass and drums from the sound font that ships with pretty_midi, played wi
 timing, panned, in a small room.
 
 Run it with ``python examples/make_example.py``; it needs the Debian package ``libespeak-ng1`` and
-``pip install pyworld tinysoundfont``. With the same versions of these it makes the same files again.
+``pip install pyworld tinysoundfont``. The same versions of these make the same notes and
+sound again (music21 writes the date and new part ids into the MusicXML).
 
 Conventions: score positions in quarter notes from the pick-up (bar 1 begins at 1); times in seconds.
 """
@@ -67,19 +68,21 @@ BEATS = 1 + 4 * BARS
 SOUND_FONT = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
 
 # Melody: pitch and quarter notes, then the syllable ("-" before or after it: the word goes on; "_": the
-# last syllable goes on) and its phonemes in eSpeak's notation. One line of the list per line of verse.
+# last syllable goes on) and its phonemes in eSpeak's notation. One tuple per line of verse.
 MELODY = (
-    ("verse", "C4 1 Should S'Ud", "F4 1.5 auld 'O:ld", "E4 .5 ac- 'ak", "F4 1 -quain- kw'eIn", "A4 1 -tance t@ns",
-     "G4 1.5 be b'i:", "F4 .5 for- f@", "G4 1 -got, g'0t"),
-    ("", "A4 1 and 'and", "F4 1.5 nev- n'E", "F4 .5 -er v3", "A4 1 brought br'O:t", "C5 1 to t'u:", "D5 3 mind? m'aInd"),
-    ("", "D5 1 Should S'Ud", "C5 1.5 auld 'O:ld", "A4 .5 ac- 'ak", "A4 1 -quain- kw'eIn", "F4 1 -tance t@ns",
-     "G4 1.5 be b'i:", "F4 .5 for- f@", "G4 1 -got, g'0t"),
-    ("", "A4 1 and 'and", "F4 1.5 days d'eIz", "D4 .5 of 'Vv", "D4 1 auld 'O:ld", "C4 1 lang l'aN", "F4 3 syne? s'aIn"),
-    ("refrain", "D5 1 For f'O@", "C5 1.5 auld 'O:ld", "A4 .5 _", "A4 1 lang l'aN", "F4 1 _", "G4 1.5 syne, s'aIn",
-     "F4 .5 my m'aI", "G4 1 dear, d'I@"),
+    ("verse", "C4 1 Should S'Ud", "F4 1.5 auld 'O:ld", "E4 .5 ac- 'a", "F4 1 -quain- kw'eIn",
+     "A4 1 -tance t@ns", "G4 1.5 be b'i:", "F4 .5 for- f@", "G4 1 -got, g'0t"),
+    ("", "A4 1 and 'and", "F4 1.5 nev- n'E", "F4 .5 -er v3", "A4 1 brought br'O:t", "C5 1 to t'u:",
+     "D5 3 mind? m'aInd"),
+    ("", "D5 1 Should S'Ud", "C5 1.5 auld 'O:ld", "A4 .5 ac- 'a", "A4 1 -quain- kw'eIn",
+     "F4 1 -tance t@ns", "G4 1.5 be b'i:", "F4 .5 for- f@", "G4 1 -got, g'0t"),
+    ("", "A4 1 and 'and", "F4 1.5 days d'eIz", "D4 .5 of 'Vv", "D4 1 auld 'O:ld", "C4 1 lang l'aN",
+     "F4 3 syne? s'aIn"),
+    ("refrain", "D5 1 For f'O@", "C5 1.5 auld 'O:ld", "A4 .5 _", "A4 1 lang l'aN", "F4 1 _",
+     "G4 1.5 syne, s'aIn", "F4 .5 my m'aI", "G4 1 dear, d'I@"),
     ("", "D5 1 for f'O@", "C5 1.5 auld 'O:ld", "A4 .5 _", "A4 1 lang l'aN", "C5 1 _", "D5 3 syne, s'aIn"),
-    ("", "D5 1 We'll w'i:l", "C5 1.5 take t'eIk", "A4 .5 a 'V", "A4 1 cup k'Vp", "F4 1 of 'Vv", "G4 1.5 kind- k'aInd",
-     "F4 .5 -ness n@s", "G4 1 yet, j'Et"),
+    ("", "D5 1 we'll w'i:l", "C5 1.5 take t'eIk", "A4 .5 a 'V", "A4 1 cup k'Vp", "F4 1 of 'Vv",
+     "G4 1.5 kind- k'aInd", "F4 .5 -ness n@s", "G4 1 yet, j'Et"),
     ("", "A4 1 for f'O@", "F4 1.5 auld 'O:ld", "D4 .5 _", "D4 1 lang l'aN", "C4 1 _", "F4 4 syne. s'aIn"),
 )  # fmt: skip
 
@@ -353,7 +356,7 @@ def voice_staff(tones: list[Tone]) -> stream.Part:
     add(part, Fraction(0), tempo.MetronomeMark(number=TEMPO_BPM, referent=note.Note(type="quarter")))
     syllables: list[list[note.Note]] = []
     for tone in tones:
-        sung = spelled(note.Note(tone.pitch, quarterLength=tone.length))
+        sung = spelled(note.Note(tone.pitch), tone.length)
         if tone.text == "_":
             syllables[-1].append(sung)
         else:
@@ -389,7 +392,7 @@ def staff(
         pitches = sorted(tone.pitch for tone in group)
         length = group[0].length
         single = len(pitches) == 1
-        add(part, start, spelled((note.Note(pitches[0]) if single else chord.Chord(pitches)), length))
+        add(part, start, spelled(note.Note(pitches[0]) if single else chord.Chord(pitches), length))
     return finished(part)
 
 
@@ -414,12 +417,15 @@ def drum_staff(tones: list[Tone]) -> stream.Part:
 def empty_part(player: instrument.Instrument, name: str, sign: clef.Clef, part: stream.Part) -> stream.Part:
     """Give ``part`` its bars, the first being the pick-up, with clef, key and meter."""
     part.partName = player.partName = name
+    part.partAbbreviation = player.partAbbreviation = f"{name[:2]}."
     part.insert(0, player)
     for number in range(BARS + 1):
         bar = stream.Measure(number=number)
         if number == 0:
             bar.paddingLeft = 4 - float(PICKUP)
-            bar.append([sign, key.Key("F"), meter.TimeSignature("4/4")])
+            bar.append([sign, meter.TimeSignature("4/4")])
+            if not isinstance(sign, clef.PercussionClef):
+                bar.append(key.Key("F"))
         part.insert(0 if number == 0 else PICKUP + 4 * (number - 1), bar)
     return part
 
@@ -432,21 +438,24 @@ def add(part: stream.Part, start: Fraction, element: base.Music21Object) -> None
 
 
 def finished(part: stream.Part) -> stream.Part:
-    """Fill the bars that have nothing with a rest, and beam."""
+    """Give the bars that have nothing a rest, show the accidentals that are needed, and beam."""
     for bar in part.getElementsByClass(stream.Measure):
         if not bar.notes:
             bar.insert(0, note.Rest(quarterLength=PICKUP if bar.number == 0 else 4))
+    part.measure(BARS).rightBarline = "final"
+    part.makeAccidentals(inPlace=True)
     part.makeBeams(inPlace=True)
     return part
 
 
-def spelled(sounding: note.Note | chord.Chord, length: Fraction | None = None) -> note.Note | chord.Chord:
-    """Spell with flats, as F major and its neighbours want it, and set the length in quarters if given."""
+def spelled(sounding: note.Note | chord.Chord, length: Fraction) -> note.Note | chord.Chord:
+    """The same with its length, spelled with flats, as F major and its neighbours want it."""
     for sounded in sounding.pitches:
         if sounded.accidental is not None and sounded.accidental.alter > 0:
             sounded.getEnharmonic(inPlace=True)
-    if length is not None:
-        sounding.quarterLength = length
+        if sounded.accidental is not None and sounded.accidental.alter == 0:
+            sounded.accidental = None
+    sounding.quarterLength = length
     return sounding
 
 

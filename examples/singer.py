@@ -29,6 +29,7 @@ SPEECH_RATE = 130  # words per minute: slow enough for clear consonants
 SPEECH_PITCH = 60  # eSpeak's scale; the envelope is cleanest from a middling voice
 VOWELS = tuple("aeiouAEIOUV30@")  # how eSpeak's names of English vowels begin
 LONGEST_CONSONANTS_S = 0.14
+CONSONANT_SHARE = 0.4  # at most, of the time from one vowel to the next
 HOLD_FROM, HOLD_TO = 0.30, 0.45  # the part of a vowel that is stretched; diphthongs turn after it
 GLIDE_S = 0.05
 SCOOP_SEMITONES = 0.3  # a note is approached from slightly below
@@ -123,18 +124,26 @@ def sing(
     pitch = np.zeros(count)
     envelope = np.full((count, bins), 1e-12)
     aperiodicity = np.ones((count, bins))
-    free = 0  # the first frame that the syllables so far leave free
+    onsets = [round(syllable.notes[0][0] / FRAME_S) for syllable in syllables]
+    head = min(frames[0].vowel[0], onsets[0])
     for index, (syllable, spoken) in enumerate(zip(syllables, frames, strict=True)):
-        following = syllables[index + 1].notes[0][0] if index + 1 < len(syllables) else duration
-        next_head = frames[index + 1].vowel[0] if index + 1 < len(frames) else 0
-        source, first = _layout(syllable, spoken, free, following - next_head * FRAME_S)
-        where = slice(first, first + len(source))
-        contour = _contour(syllable, (first + np.arange(len(source))) * FRAME_S, rng)
+        onset = onsets[index]
+        last = round(syllable.offset / FRAME_S)
+        next_head, tail = 0, len(spoken.voiced) - spoken.vowel[1]
+        if index + 1 < len(syllables):
+            next_head = frames[index + 1].vowel[0]
+            between = onsets[index + 1] - onsets[index]
+            squeeze = min(1.0, CONSONANT_SHARE * between / max(next_head + tail, 1))
+            next_head, tail = int(squeeze * next_head), int(squeeze * tail)
+            last = min(last, onsets[index + 1] - next_head)
+        source = _layout(spoken, head, last - tail - onset, tail)
+        where = slice(onset - head, onset - head + len(source))
+        contour = _contour(syllable, np.arange(where.start, where.stop) * FRAME_S, rng)
         nearest = np.round(source).astype(int)
         pitch[where] = np.where(spoken.voiced[nearest], 440.0 * 2 ** ((contour - 69) / 12), 0.0)
         envelope[where] = _at(spoken.envelope, source) * syllable.loudness**2
         aperiodicity[where] = spoken.aperiodicity[nearest]
-        free = first + len(source)
+        head = next_head
     samples = pyworld.synthesize(pitch, envelope, aperiodicity, speaker.sample_rate, FRAME_S * 1000)
     return samples[: int(duration * speaker.sample_rate)], speaker.sample_rate
 
@@ -166,29 +175,25 @@ def _analyse(speaker: Speaker, syllable: Sung) -> _Frames:
     )
 
 
-def _layout(syllable: Sung, spoken: _Frames, free: int, latest: float) -> tuple[Floats, int]:
-    """Which spoken frame sounds at each frame of the song, and the song's frame where that begins.
-
-    The syllable ends by its offset, and by ``latest``, where the next one's consonants begin.
-    """
+def _layout(spoken: _Frames, head: int, vowel: int, tail: int) -> Floats:
+    """Which spoken frame sounds at each frame of the song: so many for the consonants before the vowel,
+    for the vowel and for the consonants after it."""
     start, end = spoken.vowel
-    tail = len(spoken.voiced) - end
-    onset = round(syllable.notes[0][0] / FRAME_S)
-    last = round(min(syllable.offset, latest) / FRAME_S)
-    first = max(free, onset - start, 0)
-    head = np.arange(start - (onset - first), start, dtype=np.float64)
-    length = max(last - onset - tail, 4)
-    hold_from, hold_to = start + HOLD_FROM * (end - start), start + HOLD_TO * (end - start)
-    slack = length - (end - start)
-    if slack <= 0:
-        vowel = np.linspace(start, end - 1, length)
+    held = vowel - (end - start)
+    if held <= 0:
+        middle = np.linspace(start, end - 1, vowel)
     else:
-        held = round(hold_to - hold_from) + slack
-        before = np.arange(start, hold_from)
-        after = end - np.arange(length - len(before) - held, 0, -1)
-        vowel = np.concatenate([before, np.linspace(hold_from, hold_to, held), after])
-    coda = np.arange(end, end + tail, dtype=np.float64)
-    return np.clip(np.concatenate([head, vowel, coda]), 0, len(spoken.voiced) - 1), first
+        hold_from, hold_to = (round(start + share * (end - start)) for share in (HOLD_FROM, HOLD_TO))
+        middle = np.concatenate(
+            [
+                np.arange(start, hold_from),
+                np.linspace(hold_from, hold_to, held + hold_to - hold_from, endpoint=False),
+                np.arange(hold_to, end),
+            ]
+        )
+    before = np.linspace(0, start, head, endpoint=False)
+    after = np.linspace(end, len(spoken.voiced) - 1, tail)
+    return np.concatenate([before, middle, after])
 
 
 def _contour(syllable: Sung, times: Floats, rng: np.random.Generator) -> Floats:
