@@ -1,0 +1,292 @@
+"""The command line (DESIGN.md, section 4). Nothing heavy is imported before a command needs it.
+
+Exit codes: 0 all done; 1 at least one song failed, or the one thing asked for could not be done;
+2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipeline.settings import Settings, parse_tempo, parse_time_signature
+from separation.engines import FullscoreError
+
+DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR, format="%(message)s")
+    try:
+        return int(given.command(given))
+    except FullscoreError as error:
+        return _say_failed(str(error))
+    except KeyboardInterrupt:
+        return _say_failed("stopped; the same command goes on from the last finished stage")
+    except OSError as error:
+        return _say_failed(_os_error(error))
+    except Exception as error:
+        if given.verbose:
+            traceback.print_exc()
+        return _say_failed(f"unexpected {type(error).__name__}: {error} (--verbose shows where)")
+
+
+def _say_failed(message: str) -> int:
+    print(f"fullscore: {message}", file=sys.stderr)
+    return FAILED
+
+
+def _os_error(error: OSError) -> str:
+    where = f" {error.filename}" if error.filename else ""
+    return f"can't use{where}: {error.strerror or error}; make room or choose another place and try again"
+
+
+# --- arguments --------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with one clear sentence for wrong usage instead of the whole usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="fullscore", description="A song in, its full score out.")
+    parser.add_argument("--version", action="version", version=f"fullscore {version('fullscore')}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--verbose", action="store_true", help="say more, and where an error arose")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help, parents=[common])
+        added.set_defaults(command=run)
+        return added
+
+    transcribe = command("transcribe", _transcribe, "transcribe songs into scores")
+    transcribe.add_argument(
+        "songs", nargs="+", type=Path, metavar="SONG", help="recordings or folders of them"
+    )
+    transcribe.add_argument(
+        "-o", "--out", type=Path, required=True, help="where a folder for each song is made"
+    )
+    _add_settings(transcribe, [field.name for field in dataclasses.fields(Settings)])
+    transcribe.add_argument("--force", action="store_true", help="do every stage again")
+
+    notate = command("notate", _notate, "write performed MIDI as a score")
+    notate.add_argument("notes", type=Path, metavar="NOTES.mid")
+    notate.add_argument("-o", "--out", type=Path, required=True, metavar="SCORE.musicxml")
+    notate.add_argument("--beats", type=Path, help="beat times (and numbers), one beat a line")
+    _add_settings(notate, ["tempo", "time_signature", "key"])
+
+    evaluate = command("evaluate", _evaluate, "compare an estimate with a reference")
+    evaluate.add_argument("kind", choices=("notes", "beats", "lyrics", "key"))
+    evaluate.add_argument("reference", type=Path, help="a file, or a folder of files")
+    evaluate.add_argument("estimate", type=Path, help="a file, or a folder of files with the same names")
+    evaluate.add_argument("--language", default="en", help="of the lyrics (default: en)")
+    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+
+    models = command("models", _models, "list, fetch and find model weights")
+    models.add_argument("action", choices=("list", "fetch", "path"))
+    models.add_argument("names", nargs="*", metavar="MODEL", help="for fetch: which models")
+    models.add_argument("--offline", action="store_true", help="never download anything")
+
+    page = command("ui", _ui, "open the web page")
+    page.add_argument("--host", default="127.0.0.1")
+    page.add_argument("--port", type=int, default=7860)
+    return parser
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"tempo": parse_tempo, "time_signature": parse_time_signature}
+
+
+def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """One option for each of the fields ``names`` of Settings, with its help."""
+    for field in dataclasses.fields(Settings):
+        if field.name not in names:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        if field.name == "options":
+            parser.add_argument(
+                "--set", dest="options", action="append", type=_engine_option, default=[],
+                metavar="ENGINE.OPTION=VALUE", help="an option of one engine, e.g. htdemucs.shifts=2",
+            )  # fmt: skip
+        elif isinstance(field.default, bool):
+            parser.add_argument(flag, action="store_true", help=field.metadata["help"])
+        else:
+            reader = _READERS.get(field.name) or (_key if field.name == "key" else str)
+            parser.add_argument(
+                flag,
+                type=_usage(reader),
+                default=field.default,
+                choices=field.metadata.get("choices"),
+                help=field.metadata["help"],
+            )
+
+
+def _usage(reader: Callable[[str], Any]) -> Callable[[str], Any]:
+    """``reader`` as an argparse type: what it refuses is wrong usage."""
+
+    def read(text: str) -> Any:
+        try:
+            return reader(text)
+        except FullscoreError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def _key(text: str) -> str:
+    from notation.spelling import parse_key
+
+    return str(parse_key(text))
+
+
+def _engine_option(text: str) -> tuple[str, str, str]:
+    name, equals, value = text.partition("=")
+    engine, dot, option = name.partition(".")
+    if not (equals and dot and engine and option):
+        raise argparse.ArgumentTypeError(f"'{text}' is not ENGINE.OPTION=VALUE")
+    return engine, option.replace("-", "_"), value
+
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+def _transcribe(given: argparse.Namespace) -> int:
+    from pipeline.songs import collect_songs, folder_names
+    from pipeline.transcribe import check_engines, transcribe
+
+    values = {field.name: getattr(given, field.name) for field in dataclasses.fields(Settings)}
+    settings = Settings(**{**values, "options": tuple(given.options)})
+    try:
+        check_engines(settings)
+    except FullscoreError as error:
+        print(f"fullscore transcribe: {error}", file=sys.stderr)
+        return WRONG_USAGE
+
+    songs, failures = collect_songs(given.songs)
+    done = 0
+    for song, name in zip(songs, folder_names(songs), strict=True):
+        with _Bars(song.name) as bars:
+            try:
+                made = transcribe(song, given.out, settings, force=given.force, name=name, progress=bars)
+            except FullscoreError as error:
+                failures[str(song)] = str(error)
+                continue
+            except OSError as error:
+                failures[str(song)] = _os_error(error)
+                continue
+        done += 1
+        for warning in made.warnings:
+            print(f"  note: {warning}", file=sys.stderr)
+        print(made.score)
+    for song_name, reason in failures.items():
+        print(f"fullscore: {song_name}: {reason}", file=sys.stderr)
+    if len(failures) + len(songs) > 1:
+        print(
+            f"{len(songs) - sum(str(song) in failures for song in songs)} done, {len(failures)} failed",
+            file=sys.stderr,
+        )
+    return FAILED if failures else DONE
+
+
+class _Bars:
+    """A bar per stage on a terminal, a line per stage elsewhere; both on stderr."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._stage = ""
+        self._bar: Any = None
+
+    def __enter__(self) -> _Bars:
+        print(self._title, file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def __call__(self, stage: str, fraction: float, message: str) -> None:
+        if not sys.stderr.isatty():
+            if fraction >= 1.0:
+                print(f"  {stage}: {message}", file=sys.stderr)
+            return
+        if stage != self._stage:
+            self._next_bar(stage)
+        self._bar.set_postfix_str(message, refresh=False)
+        self._bar.update(min(1.0, fraction) - self._bar.n)
+
+    def _next_bar(self, stage: str) -> None:
+        from tqdm import tqdm
+
+        if self._bar is not None:
+            self._bar.close()
+        self._stage = stage
+        self._bar = tqdm(
+            total=1.0,
+            desc=f"  {stage:<11}",
+            bar_format="{desc} {bar:20} {percentage:3.0f}% {elapsed} {postfix}",
+        )
+
+
+def _notate(given: argparse.Namespace) -> int:
+    from pipeline.notate import notate_file
+
+    notate_file(given.notes, given.out, given.beats, given.tempo, given.time_signature, given.key)
+    print(given.out)
+    return DONE
+
+
+def _evaluate(given: argparse.Namespace) -> int:
+    from evaluation.report import evaluate, table
+
+    measures = evaluate(given.kind, given.reference, given.estimate, language=given.language)
+    print(json.dumps(measures, ensure_ascii=False, allow_nan=False) if given.json else table(measures))
+    return DONE
+
+
+def _models(given: argparse.Namespace) -> int:
+    from pipeline import weights
+
+    if given.action == "path":
+        print(weights.folder())
+    elif given.action == "list":
+        print(weights.table())
+    else:
+        if not given.names:
+            print("fullscore models fetch: name the models to fetch (fullscore models list)", file=sys.stderr)
+            return WRONG_USAGE
+        for name in given.names:
+            with _Bars(name) as bars:
+                path = weights.fetch(
+                    name, lambda done, text: bars("download", done, text), offline=given.offline
+                )
+            print(path)
+    return DONE
+
+
+def _ui(given: argparse.Namespace) -> int:
+    from ui.app import launch
+
+    launch(given.host, given.port)
+    return DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

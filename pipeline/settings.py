@@ -1,0 +1,98 @@
+"""What a user may choose for a run. The command line and the web page are made from these fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from separation.engines import EngineSpec, FullscoreError, option
+from transcription.beatgrid import TimeSignature
+
+SLOWEST_TEMPO, FASTEST_TEMPO = 20.0, 400.0  # beats per minute that a metronome mark can sensibly have
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The choices of one run; every default is what a musician wants who chose nothing."""
+
+    separator: str = option("auto", "how stems are separated: auto, or an engine's name")
+    notes: str = option("auto", "how notes are heard: auto, or one engine for all pitched stems")
+    lyrics: str = option("auto", "auto, whisper, none, or a text or LRC file with the song's words")
+    language: str | None = option(None, "language of the words, such as en (default: heard)")
+    device: str = option("auto", "where models run", choices=("auto", "cpu", "cuda", "mps"))
+    offline: bool = option(False, "never download anything")
+    tempo: float | None = option(
+        None, "tempo in beats per minute (default: heard)", minimum=SLOWEST_TEMPO, maximum=FASTEST_TEMPO
+    )
+    time_signature: TimeSignature | None = option(None, "time signature such as 3/4 (default: heard)")
+    key: str | None = option(None, 'key such as "G major" (default: heard)')
+    options: tuple[tuple[str, str, str], ...] = field(
+        default=(), metadata={"help": "options of single engines: (engine, option, value)"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.tempo is not None and not SLOWEST_TEMPO <= self.tempo <= FASTEST_TEMPO:
+            raise FullscoreError(
+                f"the tempo is from {SLOWEST_TEMPO:g} to {FASTEST_TEMPO:g} beats per minute, "
+                f"not {self.tempo:g}"
+            )
+
+    def options_of(self, engine: str) -> dict[str, str]:
+        """The options given for ``engine``, as text."""
+        return {name: value for owner, name, value in self.options if owner == engine}
+
+
+def parse_tempo(text: str) -> float:
+    """Beats per minute from text. Raises FullscoreError."""
+    try:
+        tempo = float(text)
+    except ValueError:
+        raise FullscoreError(f"'{text}' is not a tempo: give beats per minute, such as 96") from None
+    return Settings(tempo=tempo).tempo or tempo
+
+
+def parse_time_signature(text: str) -> TimeSignature:
+    """A time signature from text such as ``3/4``. Raises FullscoreError."""
+    try:
+        numerator, denominator = text.strip().split("/")
+        return TimeSignature(int(numerator), int(denominator))
+    except ValueError as error:
+        reason = str(error) if "time signature" in str(error) else "write it like 3/4 or 6/8"
+        raise FullscoreError(f"'{text}' is not a time signature: {reason}") from None
+
+
+_READERS = MappingProxyType({"int": int, "float": float, "str": str})
+
+
+def engine_settings(spec: EngineSpec, base: Any, given: dict[str, str]) -> Any:
+    """``base`` (a ``Settings`` dataclass of the engine) with the options ``given`` as text.
+
+    Raises FullscoreError for an option the engine doesn't have or a value it can't take.
+    """
+    known = {field.name: field for field in fields(base)}
+    changes: dict[str, Any] = {}
+    for name, text in given.items():
+        if name not in known:
+            raise FullscoreError(
+                f"the engine '{spec.name}' has no option '{name}'; it has: {', '.join(known)}"
+            )
+        changes[name] = _value(f"{spec.name}.{name}", str(known[name].type), text)
+    try:
+        return replace(base, **changes)
+    except ValueError as error:
+        raise FullscoreError(f"the engine '{spec.name}' can't take that: {error}") from error
+
+
+def _value(name: str, kind: str, text: str) -> Any:
+    if kind == "bool":
+        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise FullscoreError(f"{name} is true or false, not '{text}'")
+        return text.lower() in ("true", "yes", "1")
+    if "None" in kind and text.lower() == "none":
+        return None
+    reader = _READERS[kind.split("|")[0].strip()]
+    try:
+        return reader(text)
+    except ValueError:
+        raise FullscoreError(f"{name} is a number, not '{text}'") from None

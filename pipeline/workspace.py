@@ -1,0 +1,188 @@
+"""What a run keeps on disk: finished stages, so that a run goes on from where it stopped.
+
+Each stage leaves a record in ``<song>/.stages/<stage>.json``: a fingerprint of all that its result
+depends on, the result, its warnings, and what it cost. A stage whose fingerprint is unchanged and
+whose files are still there is not done again. A record appears whole or not at all, after the
+stage's files, so a killed run is taken up after its last finished stage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from separation.engines import FullscoreError, Progress
+from separation.files import whole_file
+
+logger = logging.getLogger(__name__)
+
+STAGES_FOLDER = ".stages"
+
+StageProgress = Callable[[str, float, str], None]
+"""Called with the stage's name, the share of it done (0 to 1) and what is being done."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """What a finished stage left: ``files`` are relative to the song's folder."""
+
+    name: str
+    fingerprint: str
+    result: dict[str, Any]
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+    seconds: float
+    peak_memory_mb: float
+    resumed: bool = False
+
+
+class StageWork:
+    """Handed to a stage while it works: where it reports progress, warnings and files."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self.progress = progress
+        self.warnings: list[str] = []
+        self.files: list[str] = []
+
+    def warn(self, message: str) -> None:
+        logger.warning(message)
+        self.warnings.append(message)
+
+    def file(self, name: str) -> Path:
+        """The path of an output file of this stage, relative name ``name``."""
+        self.files.append(name)
+        return self.folder / name
+
+
+class Workspace:
+    """The folder of one song. ``force`` forgets what earlier runs finished."""
+
+    def __init__(self, folder: Path, force: bool, progress: StageProgress) -> None:
+        self.folder = folder
+        self.records: dict[str, StageRecord] = {}
+        self._progress = progress
+        try:
+            (folder / STAGES_FOLDER).mkdir(parents=True, exist_ok=True)
+            if force:
+                for record in (folder / STAGES_FOLDER).glob("*.json"):
+                    record.unlink()
+        except OSError as error:
+            raise FullscoreError(
+                f"can't write to the output folder {folder} ({error.strerror}): choose another with -o"
+            ) from error
+
+    def stage(
+        self,
+        name: str,
+        work: Callable[[StageWork], dict[str, Any]],
+        *,
+        after: Sequence[str] = (),
+        inputs: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The result of stage ``name``: from its record if that still holds, else by doing ``work``.
+
+        ``inputs`` (JSON values) and the stages named in ``after`` are what the result depends on.
+        """
+        fingerprint = self._fingerprint(name, after, inputs)
+        record = self._finished(name, fingerprint)
+        if record is None:
+            record = self._do(name, work, fingerprint)
+        else:
+            self._progress(name, 1.0, "done before")
+        self.records[name] = record
+        return record.result
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(text for record in self.records.values() for text in record.warnings))
+
+    def _fingerprint(self, name: str, after: Sequence[str], inputs: Mapping[str, Any]) -> str:
+        upstream = [self.records[stage].fingerprint for stage in after]
+        text = json.dumps([name, upstream, dict(inputs)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _record_path(self, name: str) -> Path:
+        return self.folder / STAGES_FOLDER / f"{name}.json"
+
+    def _finished(self, name: str, fingerprint: str) -> StageRecord | None:
+        try:
+            saved = json.loads(self._record_path(name).read_text(encoding="utf-8"))
+            record = StageRecord(
+                name,
+                saved["fingerprint"],
+                saved["result"],
+                tuple(saved["files"]),
+                tuple(saved["warnings"]),
+                saved["seconds"],
+                saved["peak_memory_mb"],
+                resumed=True,
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        whole = all((self.folder / file).is_file() for file in record.files)
+        return record if whole and record.fingerprint == fingerprint else None
+
+    def _do(self, name: str, work: Callable[[StageWork], dict[str, Any]], fingerprint: str) -> StageRecord:
+        self._record_path(name).unlink(missing_ok=True)
+        self._progress(name, 0.0, "")
+        reset_peak_memory()
+        started = time.perf_counter()
+        job = StageWork(self.folder, lambda fraction, message: self._progress(name, fraction, message))
+        result = work(job)
+        record = StageRecord(
+            name,
+            fingerprint,
+            result,
+            tuple(sorted(job.files)),
+            tuple(job.warnings),
+            round(time.perf_counter() - started, 3),
+            round(peak_memory_mb(), 1),
+        )
+        write_json(
+            {
+                "fingerprint": record.fingerprint,
+                "result": record.result,
+                "files": record.files,
+                "warnings": record.warnings,
+                "seconds": record.seconds,
+                "peak_memory_mb": record.peak_memory_mb,
+            },
+            self._record_path(name),
+        )
+        self._progress(name, 1.0, "done")
+        return record
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write ``value`` as JSON, readable by a person, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def reset_peak_memory() -> None:
+    """Start measuring the peak anew, where the system can (Linux: proc(5), clear_refs)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        logger.debug("peak memory is counted from the start of the process")
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory in MB since :func:`reset_peak_memory` (where that can't be done: ever)."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    unit = 1024 if sys.platform != "darwin" else 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

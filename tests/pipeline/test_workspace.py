@@ -1,0 +1,123 @@
+"""Stages are done once, taken up after a kill, and done again only when what they depend on changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.workspace import STAGES_FOLDER, StageWork, Workspace
+from separation.engines import FullscoreError
+
+
+def ignore(stage: str, fraction: float, message: str) -> None:
+    pass
+
+
+class Song:
+    """Two stages, the second after the first, that count how often they are done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done: list[str] = []
+
+    def run(self, level: int = 1, key: str = "C", force: bool = False) -> Workspace:
+        workspace = Workspace(self.folder, force, ignore)
+        workspace.stage("stems", self._stems, inputs={"level": level})
+        workspace.stage("score", self._score, after=["stems"], inputs={"key": key})
+        return workspace
+
+    def _stems(self, job: StageWork) -> dict[str, Any]:
+        self.done.append("stems")
+        job.file("stem.txt").write_text("sound")
+        job.warn("quiet")
+        return {"names": ["vocals"]}
+
+    def _score(self, job: StageWork) -> dict[str, Any]:
+        self.done.append("score")
+        return {}
+
+
+def test_a_second_run_does_nothing_again_and_keeps_the_warnings(tmp_path: Path) -> None:
+    song = Song(tmp_path)
+    song.run()
+    again = song.run()
+    assert song.done == ["stems", "score"]
+    assert again.records["stems"].resumed
+    assert again.records["stems"].result == {"names": ["vocals"]}
+    assert again.warnings == ("quiet",)
+
+
+def test_an_override_redoes_only_the_stages_after_it(tmp_path: Path) -> None:
+    song = Song(tmp_path)
+    song.run()
+    song.run(key="G")
+    assert song.done == ["stems", "score", "score"]
+    song.run(key="G", level=2)
+    assert song.done == ["stems", "score", "score", "stems", "score"]
+
+
+def test_a_lost_file_or_a_damaged_record_or_force_redoes_the_stage(tmp_path: Path) -> None:
+    song = Song(tmp_path)
+    song.run()
+    (tmp_path / "stem.txt").unlink()
+    song.run()
+    assert song.done.count("stems") == 2
+    (tmp_path / STAGES_FOLDER / "score.json").write_text('{"finger')
+    song.run()
+    assert song.done.count("score") == 2
+    song.run(force=True)
+    assert (song.done.count("stems"), song.done.count("score")) == (3, 3)
+
+
+def test_a_failed_stage_leaves_no_record(tmp_path: Path) -> None:
+    def fail(job: StageWork) -> dict[str, Any]:
+        raise FullscoreError("no sound")
+
+    workspace = Workspace(tmp_path, False, ignore)
+    with pytest.raises(FullscoreError, match="no sound"):
+        workspace.stage("stems", fail, inputs={})
+    assert list((tmp_path / STAGES_FOLDER).iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FullscoreError, match="choose another with -o"):
+        Workspace(tmp_path / "file" / "song", False, ignore)
+
+
+def test_a_kill_within_a_stage_goes_on_after_the_last_finished_one(tmp_path: Path) -> None:
+    script = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.workspace import Workspace
+workspace = Workspace(Path(sys.argv[1]), False, lambda *_: None)
+workspace.stage("first", lambda job: {"n": 1}, inputs={})
+workspace.stage("second", lambda job: os.kill(os.getpid(), signal.SIGKILL), after=["first"], inputs={})
+"""
+    root = Path(__file__).resolve().parents[2]
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    workspace = Workspace(tmp_path, False, ignore)
+    assert workspace.stage("first", lambda job: pytest.fail("done twice"), inputs={}) == {"n": 1}
+    assert workspace.stage("second", lambda job: {"n": 2}, after=["first"], inputs={}) == {"n": 2}
+    assert workspace.records["first"].resumed
+    assert not workspace.records["second"].resumed
+
+
+def test_the_record_says_what_the_stage_cost(tmp_path: Path) -> None:
+    Song(tmp_path).run()
+    record = json.loads((tmp_path / STAGES_FOLDER / "stems.json").read_text())
+    assert record["seconds"] >= 0
+    assert record["peak_memory_mb"] > 1
+    assert record["files"] == ["stem.txt"]
