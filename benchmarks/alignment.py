@@ -1,0 +1,165 @@
+"""How well lyric sheets are set to time without weights: word onset errors, and the syllable counts.
+
+    python -m benchmarks.alignment [--data ../shared/data] [--cache FOLDER]
+
+For each song and each kind of notes the table has the mean and median absolute error of the words'
+onsets in seconds, the shares within 0.3 s and within 1 s, and the same for the baseline, words spread
+evenly (by letters) over the time in which there is sound. "true" notes are the annotated ones; "sung"
+are those of transcription.singing on the mix as it is. A vocal stem from a real separator would be
+easier, so these are lower bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lyrics.activity import voiced_spans
+from lyrics.alignment import align
+from lyrics.layout import SheetLine, parse_text, read_sheet
+from lyrics.syllables import syllabify
+from separation.audio import Audio, decode
+from transcription.notes import Note
+
+ULTRASTAR = ("Jonathan Coulton - Monkey Shines", "Jonathan Coulton - Mr. Fancy Pants")
+FANTASMA = "Fantasma_-_Los_Rombos"
+JFK = "And so my fellow Americans,\nask not what your country can do for you,\nask what you can do for your country."
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One song: its sheet, its recording, the true onset of every word, the true notes if known."""
+
+    name: str
+    language: str
+    sheet: tuple[SheetLine, ...]
+    audio: Path
+    onsets: tuple[float, ...] | None
+    notes: tuple[Note, ...] | None
+
+
+def ultrastar(data: Path, name: str) -> tuple[Case, list[list[str]]]:
+    """A song of the UltraStar folder, and the syllables as sung of each word."""
+    folder = data / "UltraStar-Deluxe_songs"
+    sheet = read_sheet(folder / "derived" / f"{name}.lyrics.txt")
+    with (folder / "derived" / f"{name}.notes.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    notes = tuple(
+        Note(float(row["onset_s"]), float(row["offset_s"]), int(row["midi"]), stem="vocals") for row in rows
+    )
+    onsets: list[float] = []
+    sung: list[list[str]] = []
+    letters = iter([word for line in sheet for word in line.words])
+    rest = ""
+    for row in rows:
+        text = row["syllable"].strip().lstrip("~")
+        if not rest:
+            if not text:
+                continue
+            rest = next(letters)
+            onsets.append(float(row["onset_s"]))
+            sung.append([])
+        if text:
+            if not rest.startswith(text):
+                raise ValueError(f"{name}: the note '{text}' doesn't spell '{rest}'")
+            rest = rest[len(text) :]
+            if row["syllable"].strip().startswith("~"):
+                sung[-1][-1] += text
+            else:
+                sung[-1].append(text)
+    audio = folder / "Creative Commons" / name / "audio.mp3"
+    return Case(name.split(" - ")[1], "en", sheet, audio, tuple(onsets), notes), sung
+
+
+def fantasma(data: Path) -> Case:
+    folder = data / "f90_jamendolyrics"
+    with (folder / "annotations" / "words" / f"{FANTASMA}.csv").open(newline="") as file:
+        onsets = tuple(float(row["word_start"]) for row in csv.DictReader(file))
+    sheet = read_sheet(folder / "lyrics" / f"{FANTASMA}.txt")
+    return Case("Fantasma", "es", sheet, folder / "mp3" / f"{FANTASMA}.mp3", onsets, None)
+
+
+def jfk(data: Path) -> Case:
+    """Speech; its word onsets were read off the waveform to a tenth of a second."""
+    onsets = (
+        0.3, 0.6, 0.9, 1.15, 1.5, 3.3, 4.1, 5.4, 5.6, 5.9, 6.35, 6.6, 6.9, 7.1,
+        8.2, 8.6, 8.8, 8.95, 9.1, 9.3, 9.5, 9.7,
+    )  # fmt: skip
+    return Case("jfk", "en", parse_text(JFK), data / "openai_whisper" / "tests" / "jfk.flac", onsets, None)
+
+
+def spread_evenly(sheet: Sequence[SheetLine], audio: Audio) -> tuple[float, ...]:
+    """The baseline: words laid one after the other over the sounding time, as long as their letters."""
+    lengths = np.array([len(word) for line in sheet for word in line.words], dtype=float)
+    position = np.concatenate([[0.0], np.cumsum(lengths)[:-1]]) / lengths.sum()
+    spans = voiced_spans(audio)
+    ends = np.cumsum([span.end - span.start for span in spans])
+    at = np.searchsorted(ends, position * ends[-1], side="right")
+    return tuple(
+        spans[i].end - (ends[i] - p * ends[-1]) for i, p in zip(at.tolist(), position.tolist(), strict=True)
+    )
+
+
+def heard_notes(case: Case, audio: Audio, cache: Path | None) -> tuple[Note, ...]:
+    kept = cache / f"sung-{case.name}.pickle" if cache else None
+    if kept and kept.is_file():
+        stored: tuple[Note, ...] = pickle.loads(kept.read_bytes())
+        return stored
+    from transcription.singing import Singing
+
+    notes = Singing()(audio)
+    if kept:
+        kept.write_bytes(pickle.dumps(notes))
+    return notes
+
+
+def row(label: str, onsets: Sequence[float], truth: Sequence[float]) -> str:
+    error = np.abs(np.asarray(onsets) - np.asarray(truth))
+    return (
+        f"{label:34s} {error.mean():7.2f} {np.median(error):7.2f} {(error <= 0.3).mean():7.2f} "
+        f"{(error <= 1.0).mean():7.2f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--cache", type=Path, help="folder that keeps the heard notes between runs")
+    arguments = parser.parse_args()
+    songs = [ultrastar(arguments.data, name) for name in ULTRASTAR]
+    print("words with as many syllables as sung:")
+    for case, sung in songs:
+        words = [word for line in case.sheet for word in line.words]
+        wrong = [
+            f"{'-'.join(syllabify(word, 'en'))} (sung {'-'.join(parts)})"
+            for word, parts in zip(words, sung, strict=True)
+            if len(syllabify(word, "en")) != len(parts)
+        ]
+        print(f"  {case.name}: {1 - len(wrong) / len(words):.3f} of {len(words)}; {', '.join(wrong)}")
+    print(f"\n{'word onset error':34s} {'mean s':>7s} {'median':>7s} {'<=0.3 s':>7s} {'<=1 s':>7s}")
+    for case in [*(case for case, _ in songs), fantasma(arguments.data), jfk(arguments.data)]:
+        if case.onsets is None:
+            continue
+        audio = decode(case.audio)
+        print(row(f"{case.name}, evenly spread", spread_evenly(case.sheet, audio), case.onsets))
+        kinds = {"true": case.notes, "sung": heard_notes(case, audio, arguments.cache), "no": ()}
+        for kind, notes in kinds.items():
+            if notes is not None:
+                began = time.perf_counter()
+                lyrics = align(case.sheet, notes, None if kind == "true" else audio, case.language)
+                seconds = time.perf_counter() - began
+                onsets = [word.onset for word in lyrics.words]
+                print(
+                    row(f"{case.name}, {kind} notes ({len(notes)})", onsets, case.onsets), f" {seconds:.1f} s"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,388 @@
+"""The user's own lyrics, set to the time in which they are sung, without any weights.
+
+Task: a lyric sheet and the notes of the vocal stem give the onset of every syllable. Method: a
+semi-Markov alignment (as in score following with explicit durations, e.g. Cont, "A coupled
+duration-focused architecture for real-time music-to-score alignment", TPAMI 2010). Candidates are
+the moments when a syllable could start: onsets of notes, rises of the voice's level, parts of long
+notes. Each has a probability of starting a syllable, calibrated so that as many are expected as the
+sheet has syllables: with a clean transcription nearly every note is one, with a leaky stem one in
+three, and the costs of skipping a note (a melisma, an accompanying instrument) follow from that. The
+times between successive syllables follow log-normal laws around the song's own syllable length,
+short within a word, long and open-ended at the end of a line or a section; rests are
+expensive within a word, cheap between words and welcome at the end of a line. The best sequence is found by
+dynamic programming over syllables and candidates; the syllable length is estimated again from the
+result, twice.
+
+Conventions: times in seconds. Limits: nothing here recognises a sound; where the accompaniment goes
+on through a break and was taken for singing, words can slip by a line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.signal
+
+from lyrics.activity import HOP_S, level_db, voiced_spans
+from lyrics.layout import SheetLine
+from lyrics.syllables import syllabify
+from lyrics.words import Line, Lyrics, Syllable, Word
+from separation.audio import Audio
+from transcription.notes import Note
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SYLLABLE, WORD, LINE, SECTION = range(4)  # what ends between two successive syllables
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The law of the time between two syllables: log-normal in units of the song's syllable length.
+
+    ``outlier`` is the share of intervals that follow no law; ``rest_cost`` is per second without
+    voice; ``legato_cost`` is for none.
+    """
+
+    median: float
+    spread: float
+    outlier: float
+    rest_cost: float
+    legato_cost: float
+
+
+# On general grounds (songs have phrases, phrases end in longer notes and rests), not fitted.
+INTERVALS = {
+    SYLLABLE: Interval(0.9, 0.50, 0.01, 6.0, 0.0),
+    WORD: Interval(1.0, 0.55, 0.02, 2.0, 0.0),
+    LINE: Interval(2.6, 0.65, 0.10, 0.0, 1.0),
+    SECTION: Interval(5.0, 0.90, 0.30, 0.0, 2.0),
+}
+_OUTLIER_RANGE = 6.0  # natural logarithms: from a hundredth to four times ten syllables
+_SLOPE_PER_S = 0.02  # a long wait before a line costs little, but not nothing
+_LONG_WAIT_S = 16.0  # beyond: only at the end of a line, at constant cost plus the slope
+_MAX_CANDIDATES_ABREAST = 1500  # half the width of the band; a song of eight minutes needs no band
+_SHORTEST_S, _LONGEST_S = 0.10, 0.80  # plausible syllable lengths of a whole song
+_ANCHOR_SPREAD_S = 0.25  # how exactly a person times the lines of an LRC file
+_REST_S = 0.12  # shorter gaps between notes are articulation
+
+
+def align(
+    sheet: Sequence[SheetLine], notes: Sequence[Note], audio: Audio | None = None, language: str | None = None
+) -> Lyrics:
+    """The sheet with the times in which it is sung: every word of it, in order.
+
+    ``notes`` are those of the voice (of any quality, also none), ``audio`` the vocal stem or the mix.
+    With neither notes nor sound the words are spread evenly and have no confidence.
+    """
+    language = language or guess_language(sheet)
+    units = _units(sheet, language)
+    if not units:
+        return Lyrics((), language)
+    duration = max([audio.duration if audio else 0.0, *(note.offset for note in notes), 0.25 * len(units)])
+    candidates = _candidates(notes, audio, units, duration)
+    chosen = _best_path(units, candidates)
+    onsets, sure = candidates.times[chosen], candidates.probability[chosen]
+    return _lyrics(sheet, units, onsets, _offsets(onsets, candidates, duration), sure, language)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One syllable to be placed; ``before`` is what ends just before it."""
+
+    text: str
+    word: int
+    line: int
+    before: int
+    anchor: float | None
+
+
+def _units(sheet: Sequence[SheetLine], language: str) -> list[Unit]:
+    units: list[Unit] = []
+    word = -1
+    for number, line in enumerate(sheet):
+        for position, text in enumerate(line.words):
+            word += 1
+            for i, syllable in enumerate(syllabify(text, language)):
+                starts_line = position == 0 and i == 0
+                before = SYLLABLE if i else WORD if position else SECTION if line.starts_section else LINE
+                units.append(Unit(syllable, word, number, before, line.onset if starts_line else None))
+    return units
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Moments at which a syllable may start, in order.
+
+    ``probability`` that one does; ``voiced`` is the time sung up to each; ``ends`` when the sound
+    that starts there ends.
+    """
+
+    times: Floats
+    probability: Floats
+    voiced: Floats
+    ends: Floats
+
+
+def _candidates(
+    notes: Sequence[Note], audio: Audio | None, units: Sequence[Unit], duration: float
+) -> Candidates:
+    rises, rise_scores, spans = _voice(audio)
+    notes = sorted(notes)
+    covered = _union([(note.onset, note.offset) for note in notes] or spans or [(0.0, duration)])
+    sung = sum(end - start for start, end in covered)
+    length = float(np.clip(sung / len(units), _SHORTEST_S, _LONGEST_S))
+    found: list[tuple[float, float, float]] = []  # time, score, end
+    last = -1.0
+    for note in notes:
+        score = 3.0 * (note.confidence - 0.5) + (0.6 if note.onset - last > _REST_S else 0.0)
+        found.append((note.onset, score + min(0.0, 2.0 * (note.duration / length - 0.4)), note.offset))
+        last = max(last, note.offset)
+    near = np.array([time for time, _, _ in found])
+    for time, score in zip(rises, rise_scores, strict=True):
+        if not len(near) or np.min(np.abs(near - time)) > 0.08:
+            found.append((time, score - 2.0 * bool(len(near)), time + length))
+    found += [(unit.anchor, 3.0, unit.anchor + length) for unit in units if unit.anchor is not None]
+    found += _fillers(found, covered, 0.6 * length)
+    found.sort()
+    times = np.array([time for time, _, _ in found])
+    scores = np.array([score for _, score, _ in found])
+    ends = np.array([end for _, _, end in found])
+    missing = len(units) + 1 - len(times)
+    if missing > 0:  # fewer moments than syllables: divide the time itself
+        extra = np.linspace(0.0, duration, len(units) + 3)[1:-1]
+        times, scores = np.concatenate([times, extra]), np.concatenate([scores, np.full(len(extra), -4.0)])
+        ends = np.concatenate([ends, extra + length])
+        order = np.argsort(times, kind="stable")
+        times, scores, ends = times[order], scores[order], ends[order]
+    edges = np.array(covered)
+    voiced = np.clip(times[:, None] - edges[None, :, 0], 0, edges[:, 1] - edges[:, 0]).sum(axis=1)
+    return Candidates(times, _calibrated(scores, len(units)), voiced, ends)
+
+
+def _voice(audio: Audio | None) -> tuple[Floats, Floats, list[tuple[float, float]]]:
+    """Where the level rises as at the start of a syllable, how clearly, and where there is sound at all."""
+    if audio is None or not audio.samples.shape[1]:
+        return np.empty(0), np.empty(0), []
+    spans = [(span.start, span.end) for span in voiced_spans(audio)]
+    if not spans:
+        return np.empty(0), np.empty(0), []
+    level = level_db(audio)
+    level = np.maximum(level, np.percentile(level, 95) - 40.0)
+    # The derivative of a Gaussian of about half a short syllable.
+    t = np.arange(-6, 7) * HOP_S
+    kernel = -t * np.exp(-0.5 * (t / 0.04) ** 2)
+    slope = np.convolve(level, -kernel[::-1] / np.abs(kernel).sum() * 2, mode="same")
+    peaks, properties = scipy.signal.find_peaks(slope, height=1.5, distance=4)
+    height = properties["peak_heights"]
+    return peaks * HOP_S, np.clip(height / 4.0 - 1.5, -1.5, 1.5), spans
+
+
+def _fillers(
+    found: Sequence[tuple[float, float, float]], covered: Sequence[tuple[float, float]], step: float
+) -> list[tuple[float, float, float]]:
+    """Unlikely moments inside long sounds, where a tracker may have joined several syllables."""
+    times = np.array(sorted(time for time, _, _ in found))
+    result: list[tuple[float, float, float]] = []
+    for start, end in covered:
+        inside = [start, *times[(times > start) & (times < end)].tolist(), end]
+        for a, b in itertools.pairwise(inside):
+            parts = min(int((b - a) / step), 12)
+            result += [(a + (b - a) * k / parts, -3.0, b) for k in range(1, parts)]
+    return result
+
+
+def _calibrated(scores: Floats, expected: int) -> Floats:
+    """Probabilities with the given log-odds up to a common shift, of which ``expected`` come true."""
+    low, high = -20.0, 20.0
+    for _ in range(50):
+        shift = (low + high) / 2
+        total = (1.0 / (1.0 + np.exp(-(scores + shift)))).sum()
+        low, high = (shift, high) if total < expected else (low, shift)
+    return np.asarray(np.clip(1.0 / (1.0 + np.exp(-(scores + low))), 1e-3, 0.97))
+
+
+def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(intervals):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:
+    """The candidate at which each syllable starts."""
+    line_lengths = np.bincount([unit.line for unit in units])
+    sung = candidates.voiced[-1]
+    length = float(np.clip(sung / (len(units) + len(line_lengths)), _SHORTEST_S, _LONGEST_S))
+    path = np.empty(0, dtype=np.int64)
+    for _ in range(3):
+        path = _viterbi(units, candidates, length)
+        within = np.array([unit.before in (SYLLABLE, WORD) for unit in units[1:]])
+        steps = np.diff(candidates.times[path])[within]
+        if not len(steps):
+            break
+        length = float(np.clip(np.median(steps), _SHORTEST_S, _LONGEST_S))
+    return path
+
+
+def _viterbi(units: Sequence[Unit], candidates: Candidates, length: float) -> Ints:
+    times, count = candidates.times, len(candidates.times)
+    start = -np.log(candidates.probability)
+    skipped = np.concatenate([[0.0], np.cumsum(-np.log(1.0 - candidates.probability))])
+    windows = {kind: _window(kind, candidates, skipped, length) for kind in INTERVALS}
+    half = _MAX_CANDIDATES_ABREAST
+    best = start + skipped[:-1] + _SLOPE_PER_S * times + _anchor_cost(units[0], times)
+    origins = np.zeros((len(units), count if count <= 2 * half else 0), dtype=np.int32)
+    kept: list[tuple[int, npt.NDArray[np.int32]]] = (
+        [(0, origins[0])] if origins.size else [(0, np.zeros(count, np.int32))]
+    )
+    for s in range(1, len(units)):
+        unit = units[s]
+        low = max(0, round(count * s / len(units)) - half)
+        high = min(count, round(count * s / len(units)) + half)
+        reach, costs = windows[unit.before]
+        columns = np.arange(low, high)
+        previous = columns[:, None] - np.arange(1, reach + 1)[None, :]
+        total = np.where(previous >= 0, best[np.maximum(previous, 0)], np.inf) + costs[low:high]
+        pick = np.argmin(total, axis=1)
+        value = total[np.arange(len(columns)), pick]
+        origin = columns - 1 - pick
+        if unit.before >= LINE:
+            value, origin = _after_long_wait(value, origin, best, candidates, skipped, unit.before, columns)
+        best = np.full(count, np.inf)
+        best[low:high] = value + start[low:high] + _anchor_cost(unit, times[low:high])
+        kept.append((low, origin.astype(np.int32)))
+    end = int(np.argmin(best + (skipped[-1] - skipped[1:])))
+    path = [end]
+    for low, origin in kept[:0:-1]:
+        path.append(int(origin[path[-1] - low]))
+    return np.array(path[::-1], dtype=np.int64)
+
+
+def _window(kind: int, candidates: Candidates, skipped: Floats, length: float) -> tuple[int, Floats]:
+    """Costs of going from each of the last candidates to this one, by how many back; within the long wait."""
+    times = candidates.times
+    longest = _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 2
+    first = np.searchsorted(times, times - longest)
+    reach = max(1, int((np.arange(len(times)) - first).max()))
+    columns = np.arange(len(times))[:, None]
+    previous = columns - np.arange(1, reach + 1)[None, :]
+    known = np.maximum(previous, 0)
+    wait = times[columns] - times[known]
+    rest = wait - (candidates.voiced[columns] - candidates.voiced[known])
+    cost = _interval_cost(INTERVALS[kind], wait, rest, length) + skipped[columns] - skipped[known + 1]
+    return reach, np.where((previous >= 0) & (wait > 0.03), cost, np.inf)
+
+
+def _interval_cost(law: Interval, wait: Floats, rest: Floats, length: float) -> Floats:
+    x = np.log(np.maximum(wait, 1e-3) / (law.median * length)) / law.spread
+    density = (1 - law.outlier) * np.exp(-0.5 * x**2) / (law.spread * np.sqrt(2 * np.pi))
+    cost = -np.log(density + law.outlier / _OUTLIER_RANGE)
+    return np.asarray(cost + law.rest_cost * rest + law.legato_cost * (rest < _REST_S) + _SLOPE_PER_S * wait)
+
+
+def _after_long_wait(
+    value: Floats,
+    origin: Ints,
+    best: Floats,
+    candidates: Candidates,
+    skipped: Floats,
+    kind: int,
+    columns: Ints,
+) -> tuple[Floats, Ints]:
+    """The same, where a line may also start after any longer wait (an interlude)."""
+    law = INTERVALS[kind]
+    constant = -np.log(law.outlier / _OUTLIER_RANGE)
+    waiting = best - _SLOPE_PER_S * candidates.times - skipped[1:]
+    lowest = np.minimum.accumulate(waiting)
+    where = np.maximum.accumulate(np.where(waiting <= lowest, np.arange(len(waiting)), 0))
+    last = np.searchsorted(candidates.times, candidates.times[columns] - _LONG_WAIT_S) - 1
+    usable = last >= 0
+    known = np.maximum(last, 0)
+    cost = lowest[known] + constant + _SLOPE_PER_S * candidates.times[columns] + skipped[columns]
+    better = usable & (cost < value)
+    return np.where(better, cost, value), np.where(better, where[known], origin)
+
+
+def _anchor_cost(unit: Unit, times: Floats) -> Floats:
+    if unit.anchor is None:
+        return np.zeros(len(times))
+    return np.asarray(0.5 * ((times - unit.anchor) / _ANCHOR_SPREAD_S) ** 2)
+
+
+def _offsets(onsets: Floats, candidates: Candidates, duration: float) -> Floats:
+    """A syllable lasts until the next one, or until the sound that it started (or its melisma) ends."""
+    following = np.append(onsets[1:], max(duration, onsets[-1]))
+    ends = np.empty(len(onsets))
+    for i, (onset, limit) in enumerate(zip(onsets, following, strict=True)):
+        inside = (candidates.times >= onset) & (candidates.times < limit)
+        end = candidates.ends[inside][0] if inside.any() else limit
+        for time, candidate_end in zip(candidates.times[inside], candidates.ends[inside], strict=True):
+            if time - end > _REST_S:
+                break
+            end = max(end, candidate_end)
+        ends[i] = min(limit, max(end, onset))
+    return ends
+
+
+def _lyrics(
+    sheet: Sequence[SheetLine],
+    units: Sequence[Unit],
+    onsets: Floats,
+    offsets: Floats,
+    sure: Floats,
+    language: str,
+) -> Lyrics:
+    words: list[Word] = []
+    start = 0
+    for end in range(1, len(units) + 1):
+        if end == len(units) or units[end].word != units[start].word:
+            syllables = tuple(
+                Syllable(units[i].text, float(onsets[i]), float(offsets[i])) for i in range(start, end)
+            )
+            text = "".join(syllable.text for syllable in syllables)
+            words.append(Word(text, syllables, float(np.clip(sure[start:end].mean(), 0.0, 1.0))))
+            start = end
+    lines: list[Line] = []
+    taken = 0
+    for row in sheet:
+        lines.append(Line(tuple(words[taken : taken + len(row.words)]), row.starts_section))
+        taken += len(row.words)
+    return Lyrics(tuple(lines), language)
+
+
+# The most frequent short words of a language, those it shares with the others left out where possible.
+_STOP_WORDS = {
+    "en": "the and you i to of it in my me is that your we for be on with this what all don't i'm but know",
+    "es": "que de la el y no en un una los tu mi se me te con por lo es si como más pero yo las",
+    "fr": "je de la le et les un une des est pas tu que dans en moi pour il qui sur ne c'est mon toi",
+    "de": "ich und die der du das nicht ist es ein in mir wir mich so dich mit zu den auf was sie bin",
+    "it": "che di e non la il un per mi sono ti una è ma con se come più io tu nel della gli",
+    "pt": "que de eu não o a e você um uma meu me é pra mais com por do da em no na seu",
+    "nl": "ik de het een je en van niet is dat in op mijn wij maar zo met voor jij er wat",
+    "sv": "jag och det att du är en som i på inte för med mig dig har av vi så min",
+    "tl": "ang ng sa na ko mo ay ako ikaw mga hindi ka at kung may lang pag aking",
+    "pl": "nie to się w i na że ja jest z mnie co tak jak do ty ale mi",
+    "id": "yang dan di aku kau tak ku ini itu dengan untuk dari kita ada cinta",
+    "ru": "и в не на я что ты с как это мне мы но по меня все так",
+}
+
+
+def guess_language(sheet: Sequence[SheetLine]) -> str:
+    """ISO 639-1 code by script or by stop words; "" if neither says anything."""
+    words = [re.sub(r"^\W+|\W+$", "", word).lower() for line in sheet for word in line.words]
+    text = "".join(words)
+    for code, letters in (("ja", "[぀-ヿ]"), ("ko", "[가-힣]"), ("zh", "[一-鿿]"), ("el", "[α-ω]")):
+        if len(re.findall(letters, text)) > 0.2 * len(text) > 0:
+            return code
+    counts = {code: sum(word in set(stop.split()) for word in words) for code, stop in _STOP_WORDS.items()}
+    best = max(counts, key=lambda code: counts[code])
+    return best if counts[best] > 0.05 * len(words) else ""
