@@ -1,0 +1,312 @@
+"""The score on disk: MusicXML 4.0, MIDI as written, MIDI as heard, engraved pages as SVG and PDF.
+
+Method: music21 writes MusicXML, which is then finished here (drum sounds, extender lines, no traces of
+dates or chance, so that the same score is the same file byte for byte); verovio engraves it; typst puts
+the pages into a PDF. MIDI is written event by event with mido.
+
+Conventions: every file appears whole or not at all. MIDI tracks are named after the stems, drums on
+channel 10; a performance's bends span ``BEND_RANGE`` semitones, announced by RPN 0, and since a bend
+belongs to the channel, of overlapping notes the last one started bends.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import groupby
+from pathlib import Path
+
+import mido
+import typst
+import verovio
+from music21.musicxml.m21ToXml import ScoreExporter
+
+from notation.events import ScoreNote
+from notation.percussion import SOUNDS
+from notation.score import VOICINGS, NotatedScore
+from separation.engines import FullscoreError
+from separation.files import whole_file
+from transcription.notes import Note
+
+TICKS = 480  # MIDI ticks in a quarter
+PERFORMANCE_TICKS = 1000  # per quarter at 60 quarters a minute: one tick is a millisecond
+BEND_RANGE = 2  # semitones
+BEND_STEP_S = 0.01  # bends are written at most this often
+GRACE_QUARTERS = Fraction(1, 8)  # how long a grace note sounds before its note
+
+_HEADER = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
+    '"http://www.musicxml.org/dtds/partwise.dtd">\n'
+)
+
+# MusicXML
+
+
+def write_musicxml(score: NotatedScore, path: Path) -> None:
+    """Write the score as MusicXML 4.0; the same score gives the same bytes."""
+    exporter = ScoreExporter(score.stream, makeNotation=False)
+    root = exporter.parse()
+    _finish_header(root, score)
+    for part in root.iter("part"):
+        _finish_drums(root, part)
+        for written in part.iter("note"):
+            _finish_lyrics(written)
+    ET.indent(root)
+    with whole_file(path) as partial:
+        partial.write_text(_HEADER + ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
+
+
+def _finish_header(root: ET.Element, score: NotatedScore) -> None:
+    for name in ("work", "movement-title", "identification", "defaults"):
+        for element in root.findall(name):
+            root.remove(element)
+    head: list[ET.Element] = []
+    if score.title:
+        work = ET.Element("work")
+        ET.SubElement(work, "work-title").text = _printable(score.title)
+        head.append(work)
+    identification = ET.Element("identification")
+    if score.artist:
+        ET.SubElement(identification, "creator", type="composer").text = _printable(score.artist)
+    encoding = ET.SubElement(identification, "encoding")
+    ET.SubElement(encoding, "software").text = "Fullscore"
+    for element in ("accidental", "beam", "stem"):
+        kind = "no" if element == "stem" else "yes"
+        ET.SubElement(encoding, "supports", element=element, type=kind)
+    for i, element in enumerate([*head, identification]):
+        root.insert(i, element)
+
+
+def _printable(text: str) -> str:
+    """Without the control characters that XML has no way to hold."""
+    return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff")
+
+
+def _finish_drums(root: ET.Element, part: ET.Element) -> None:
+    """Name the sound of every drum note, so that programs play it."""
+    identifier = part.get("id", "")
+    looks = {(sound.position, sound.notehead): sound for sound in SOUNDS}
+    used = {}
+    for written in part.iter("note"):
+        unpitched = written.find("unpitched")
+        if unpitched is None:
+            continue
+        position = unpitched.findtext("display-step", "") + unpitched.findtext("display-octave", "")
+        sound = looks[position, written.findtext("notehead", "normal")]
+        used[sound.key] = sound
+        place = [i for i, child in enumerate(written) if child.tag in ("duration", "tie")][-1:] or [
+            list(written).index(unpitched)
+        ]
+        written.insert(place[0] + 1, ET.Element("instrument", id=f"{identifier}-I{sound.key}"))
+    if not used:
+        return
+    listed = next(element for element in root.iter("score-part") if element.get("id") == identifier)
+    for element in [*listed.findall("score-instrument"), *listed.findall("midi-instrument")]:
+        listed.remove(element)
+    for key in sorted(used):
+        player = ET.SubElement(listed, "score-instrument", id=f"{identifier}-I{key}")
+        ET.SubElement(player, "instrument-name").text = used[key].name
+    for key in sorted(used):
+        player = ET.SubElement(listed, "midi-instrument", id=f"{identifier}-I{key}")
+        ET.SubElement(player, "midi-channel").text = "10"
+        ET.SubElement(player, "midi-program").text = "1"
+        ET.SubElement(player, "midi-unpitched").text = str(key + 1)
+
+
+def _finish_lyrics(written: ET.Element) -> None:
+    """Extender lines after the last syllable of a word that is held over a tie or a slur."""
+    held = any(tie.get("type") == "start" for tie in written.findall("tie")) or any(
+        slur.get("type") == "start" for slur in written.iter("slur")
+    )
+    for lyric in written.findall("lyric"):
+        for text in lyric.findall("text"):
+            text.text = _printable(text.text or "")
+        syllabics = [syllabic.text for syllabic in lyric.findall("syllabic")]
+        if held and syllabics and syllabics[-1] in ("single", "end"):
+            ET.SubElement(lyric, "extend")
+
+
+# MIDI
+
+_Timed = tuple[int, int, mido.Message | mido.MetaMessage]
+"""A tick, a rank among the messages of that tick, and the message."""
+
+
+def write_midi(score: NotatedScore, path: Path) -> None:
+    """Write the score as a MIDI file in its own tempo, with bars, key and lyrics."""
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
+    conductor: list[_Timed] = [
+        (0, 0, mido.MetaMessage("track_name", name=_latin(score.title))),
+        (0, 0, mido.MetaMessage("set_tempo", tempo=round(60e6 / score.quarters_per_minute))),
+        (0, 0, mido.MetaMessage("key_signature", key=_midi_key(score))),
+    ]
+    previous = None
+    for bar in score.bars:
+        if bar.time_signature != previous:
+            previous = bar.time_signature
+            change = mido.MetaMessage(
+                "time_signature", numerator=previous.numerator, denominator=previous.denominator
+            )
+            conductor.append((_ticks(bar.start), 0, change))
+    file.tracks.append(_track(conductor))
+    for number, part in enumerate(score.parts):
+        channel, messages = _opening(part.stem, number)
+        for i, note in enumerate(part.notes):
+            start, end = _sounding(note)
+            velocity = note.heard.velocity
+            messages.append((start, 2, mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity)))
+            messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
+            if part.sung and part.sung[i].syllables:
+                words = " ".join(s.text for s in part.sung[i].syllables)
+                messages.append((start, 0, mido.MetaMessage("lyrics", text=_latin(words))))
+        file.tracks.append(_track(messages))
+    with whole_file(path) as partial:
+        file.save(partial)
+
+
+def _sounding(note: ScoreNote) -> tuple[int, int]:
+    if note.duration > 0:
+        return _ticks(note.onset), _ticks(note.end)
+    start = max(note.onset - GRACE_QUARTERS, Fraction(0))
+    return _ticks(start), _ticks(start + GRACE_QUARTERS)
+
+
+def write_performance(notes: Iterable[Note], path: Path) -> None:
+    """Write the notes as heard: exact times (to 1 ms), velocities and bends, one track per stem."""
+    file = mido.MidiFile(type=1, ticks_per_beat=PERFORMANCE_TICKS)
+    file.tracks.append(_track([(0, 0, mido.MetaMessage("set_tempo", tempo=1_000_000))]))
+    order = list(VOICINGS)
+    ordered = sorted(notes, key=lambda n: (order.index(n.stem) if n.stem in order else len(order), n.stem, n))
+    for number, (stem, group) in enumerate(groupby(ordered, key=lambda note: note.stem)):
+        channel, messages = _opening(stem, number)
+        heard = list(group)
+        if any(note.bends for note in heard):
+            messages += _bend_range(channel)
+        for note in heard:
+            start, end = round(note.onset * 1000), max(round(note.offset * 1000), round(note.onset * 1000) + 1)
+            if any(other.bends for other in heard):
+                messages += _bends(note, channel)
+            on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
+            messages.append((start, 3, on))
+            messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
+        file.tracks.append(_track(messages))
+    with whole_file(path) as partial:
+        file.save(partial)
+
+
+def _opening(stem: str, number: int) -> tuple[int, list[_Timed]]:
+    """The channel of a track and its first messages."""
+    channel = 9 if stem == "drums" else (number if number < 9 else number + 1) % 16
+    program = VOICINGS[stem].program if stem in VOICINGS else 0
+    return channel, [
+        (0, 0, mido.MetaMessage("track_name", name=_latin(stem))),
+        (0, 0, mido.Message("program_change", channel=channel, program=program)),
+    ]
+
+
+def _bend_range(channel: int) -> list[_Timed]:
+    controls = ((101, 0), (100, 0), (6, BEND_RANGE), (38, 0), (101, 127), (100, 127))
+    return [(0, 0, mido.Message("control_change", channel=channel, control=c, value=v)) for c, v in controls]
+
+
+def _bends(note: Note, channel: int) -> list[_Timed]:
+    """The note's bend curve; a note without one sets the wheel back."""
+    if not note.bends:
+        return [(round(note.onset * 1000), 2, mido.Message("pitchwheel", channel=channel, pitch=0))]
+    step = note.duration / len(note.bends)
+    messages: list[_Timed] = []
+    last = None
+    for i, bend in enumerate(note.bends):
+        time = note.onset + i * step
+        if last is not None and time < last + BEND_STEP_S:
+            continue
+        last = time
+        wheel = min(max(round(bend / BEND_RANGE * 8192), -8192), 8191)
+        messages.append((round(time * 1000), 2, mido.Message("pitchwheel", channel=channel, pitch=wheel)))
+    return messages
+
+
+def _track(timed: Iterable[_Timed]) -> mido.MidiTrack:
+    track = mido.MidiTrack()
+    now = 0
+    for tick, _, message in sorted(timed, key=lambda item: item[:2]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    track.append(mido.MetaMessage("end_of_track"))
+    return track
+
+
+def _ticks(quarters: Fraction) -> int:
+    return round(quarters * TICKS)
+
+
+def _midi_key(score: NotatedScore) -> str:
+    return score.key.tonic + ("m" if score.key.mode == "minor" else "")
+
+
+def _latin(text: str) -> str:
+    """MIDI text as mido writes it: Latin-1, which is a single byte per UTF-8 byte."""
+    return text.encode("utf-8").decode("latin-1")
+
+
+# Pages
+
+
+def engrave(musicxml_path: Path) -> list[str]:
+    """The pages of a MusicXML file as A4 SVG, engraved by verovio with the title at the top."""
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(
+        {
+            "pageWidth": 2100,
+            "pageHeight": 2970,
+            "pageMarginTop": 120,
+            "pageMarginBottom": 120,
+            "pageMarginLeft": 140,
+            "pageMarginRight": 110,
+            "scale": 100,
+            "header": "auto",
+            "footer": "auto",
+            "breaks": "auto",
+            "condense": "none",
+            "xmlIdSeed": 1,
+        }
+    )
+    if not toolkit.loadData(musicxml_path.read_text(encoding="utf-8")):
+        raise FullscoreError(f"{musicxml_path} can't be engraved: it is not a score in MusicXML")
+    return [toolkit.renderToSVG(page) for page in range(1, toolkit.getPageCount() + 1)]
+
+
+def write_svgs(pages: Sequence[str], folder: Path) -> list[Path]:
+    """Write score-001.svg and so on, and remove the pages of a longer score from before."""
+    paths = []
+    for number, page in enumerate(pages, start=1):
+        path = folder / f"score-{number:03d}.svg"
+        with whole_file(path) as partial:
+            partial.write_text(page, encoding="utf-8")
+        paths.append(path)
+    for old in folder.glob("score-[0-9][0-9][0-9].svg"):
+        if old not in paths:
+            old.unlink()
+    return paths
+
+
+def write_pdf(pages: Sequence[str], path: Path, title: str = "") -> None:
+    """Write the pages as a vector PDF of A4 sheets."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        lines = ["#set page(width: 210mm, height: 297mm, margin: 0mm)", f"#set document(title: {_typst_text(title)})"]
+        for number, page in enumerate(pages):
+            (root / f"{number}.svg").write_text(page, encoding="utf-8")
+            lines.append(f'#image("{number}.svg", width: 210mm, height: 297mm)')
+        (root / "score.typ").write_text("\n".join(lines), encoding="utf-8")
+        document = typst.compile(str(root / "score.typ"), root=str(root), format="pdf", timestamp=0)
+    with whole_file(path) as partial:
+        partial.write_bytes(document)
+
+
+def _typst_text(text: str) -> str:
+    return '"' + _printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'

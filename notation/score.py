@@ -1,0 +1,528 @@
+"""From written notes to a music21 score: parts, bars, ties, rests, accidentals, beams, clefs and marks.
+
+Task: put every decision of the stages before (bars, voices, spelling, chords, underlay) on paper, complete,
+so that nothing is left for a reader of the file to guess. Method: each bar of each voice is filled with
+segments of notes and rests whose values :mod:`notation.rhythm` chooses; music21's own notation making is
+not used, since it neither knows the voices nor keeps the meter visible.
+
+Conventions: see :mod:`notation.events`. Accidentals hold to the bar line in their octave; one that only
+reminds (the note was altered in the bar before, or in another octave) is in parentheses.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from statistics import median
+from typing import Any
+
+from music21 import (
+    bar,
+    beam,
+    chord,
+    clef,
+    duration,
+    harmony,
+    instrument,
+    interval,
+    key,
+    layout,
+    metadata,
+    meter,
+    note,
+    percussion,
+    pitch,
+    spanner,
+    stream,
+    tempo,
+    tie,
+)
+
+from notation import rhythm
+from notation.events import Bar, ChordSymbol, Key, ScoreNote
+from notation.percussion import sound_of
+from notation.underlay import SungNote
+from transcription.beatgrid import TimeSignature
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPart:
+    """The notes of one stem as written, with what belongs to each of them.
+
+    ``names`` spells each note (``"F#4"``, ``"Bb3"``) and ``sung`` holds its lyrics (empty: none).
+    """
+
+    stem: str
+    notes: tuple[ScoreNote, ...]
+    names: tuple[str, ...]
+    sung: tuple[SungNote, ...] = ()
+    staves: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.names) != len(self.notes):
+            raise ValueError(f"{len(self.notes)} notes but {len(self.names)} names")
+        if self.sung and len(self.sung) != len(self.notes):
+            raise ValueError(f"{len(self.notes)} notes but lyrics for {len(self.sung)}")
+
+
+@dataclass(frozen=True, slots=True)
+class NotatedScore:
+    """A finished score: what was decided, and the music21 score that puts it on paper."""
+
+    title: str
+    artist: str
+    key: Key
+    bars: tuple[Bar, ...]
+    beats_per_minute: int
+    parts: tuple[WrittenPart, ...]
+    chords: tuple[ChordSymbol, ...]
+    stream: stream.Score
+
+    @property
+    def time_signature(self) -> TimeSignature:
+        """The meter at the beginning."""
+        return self.bars[0].time_signature
+
+    @property
+    def quarters_per_minute(self) -> float:
+        """The tempo as written, in quarters."""
+        return self.beats_per_minute * float(self.time_signature.beat_quarters)
+
+
+@dataclass(frozen=True, slots=True)
+class Voicing:
+    """How a stem's part is called, plays and reads."""
+
+    name: str
+    abbreviation: str
+    program: int
+    instrument: type[instrument.Instrument]
+
+
+VOICINGS: Mapping[str, Voicing] = {
+    "vocals": Voicing("Voice", "V.", 53, instrument.Vocalist),
+    "guitar": Voicing("Guitar", "Gtr.", 25, instrument.AcousticGuitar),
+    "other": Voicing("Accompaniment", "Acc.", 0, instrument.Piano),
+    "mix": Voicing("Piano", "Pno.", 0, instrument.Piano),
+    "piano": Voicing("Piano", "Pno.", 0, instrument.Piano),
+    "bass": Voicing("Bass", "Bass", 33, instrument.ElectricBass),
+    "drums": Voicing("Drums", "Dr.", 0, instrument.UnpitchedPercussion),
+}
+"""What is known of each stem, in the order of the score. Programs count from 0 as in MIDI."""
+
+_DRUM_CHANNEL = 9  # from 0: MIDI's tenth
+_TENOR_BELOW = 60  # voices with a lower median read an octave above their sound, in the treble clef
+_BASS_BELOW = 48  # and still lower ones in the bass clef
+_CLEF_SPLIT = 57  # other parts: treble clef from this median pitch on
+_CHORD_KINDS = {
+    "": "major",
+    "m": "minor",
+    "7": "dominant-seventh",
+    "maj7": "major-seventh",
+    "m7": "minor-seventh",
+    "dim": "diminished",
+    "dim7": "diminished-seventh",
+    "m7b5": "half-diminished-seventh",
+    "aug": "augmented",
+    "sus4": "suspended-fourth",
+    "sus2": "suspended-second",
+    "6": "major-sixth",
+    "m6": "minor-sixth",
+}
+
+
+def build_score(
+    parts: Sequence[WrittenPart],
+    bars: Sequence[Bar],
+    home: Key,
+    beats_per_minute: float,
+    chords: Sequence[ChordSymbol] = (),
+    title: str = "",
+    artist: str = "",
+) -> NotatedScore:
+    """The complete score, nothing left to music21's notation making. Without parts: one empty staff."""
+    score = stream.Score(id="score")
+    score.metadata = metadata.Metadata()
+    if title:
+        score.metadata.title = title
+        score.metadata.movementName = title
+    if artist:
+        score.metadata.composer = artist
+    for number, part in enumerate(parts or [WrittenPart("mix", (), ())], start=1):
+        staves = _build_part(part, f"P{number}", bars, home)
+        for staff in staves:
+            score.insert(0, staff)
+        if len(staves) > 1:
+            group = layout.StaffGroup(staves, name=staves[0].partName, symbol="brace", barTogether=True)
+            group.abbreviation = staves[0].partAbbreviation
+            score.insert(0, group)
+    top = score.parts[0]
+    tempo_mark = max(round(beats_per_minute), 1)
+    _mark_tempo(top, bars, tempo_mark)
+    _write_chords(top, bars, chords)
+    return NotatedScore(title, artist, home, tuple(bars), tempo_mark, tuple(parts), tuple(chords), score)
+
+
+# Parts
+
+
+def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], home: Key) -> list[stream.Part]:
+    voicing = VOICINGS.get(part.stem) or VOICINGS["other"]
+    ids = (f"{identifier}-n{i}" for i in itertools.count(1))
+    staves: list[stream.Part] = []
+    for number in range(1, part.staves + 1):
+        chosen = [i for i, n in enumerate(part.notes) if n.staff == number or part.staves == 1]
+        staff: stream.Part = stream.Part() if part.staves == 1 else stream.PartStaff()
+        staff.id = identifier if part.staves == 1 else f"{identifier}-staff{number}"
+        staff.partName = voicing.name
+        staff.partAbbreviation = voicing.abbreviation
+        if number == 1:
+            staff.insert(0, _player(part, voicing, identifier))
+        first_clef = _choose_clef(part, [part.notes[i].pitch for i in chosen], number)
+        _fill(staff, part, chosen, bars, home, first_clef, ids)
+        staves.append(staff)
+    return staves
+
+
+def _player(part: WrittenPart, voicing: Voicing, identifier: str) -> instrument.Instrument:
+    player = voicing.instrument()
+    player.partId = identifier
+    player.partName = player.instrumentName = voicing.name
+    player.partAbbreviation = voicing.abbreviation
+    player.instrumentId = f"{identifier}-I1"
+    player.midiProgram = voicing.program
+    number = list(VOICINGS).index(part.stem) if part.stem in VOICINGS else len(VOICINGS)
+    player.midiChannel = _DRUM_CHANNEL if part.stem == "drums" else number
+    player.transposition = interval.Interval("P-8") if part.stem == "bass" else None
+    return player
+
+
+def _choose_clef(part: WrittenPart, pitches: Sequence[int], staff: int) -> clef.Clef:
+    if part.stem == "drums":
+        return clef.PercussionClef()
+    if part.stem == "bass":
+        return clef.BassClef()
+    middle = median(pitches) if pitches else (60 if staff == 1 else 48)
+    if part.stem in ("vocals", "guitar") and part.staves == 1:
+        if middle < _BASS_BELOW and part.stem == "vocals":
+            return clef.BassClef()
+        return clef.Treble8vbClef() if middle < _TENOR_BELOW else clef.TrebleClef()
+    if part.staves > 1:  # A hand crosses over only where its staff lies wholly in the other's range.
+        middle += 5 if staff == 1 else -5
+    return clef.TrebleClef() if middle >= _CLEF_SPLIT else clef.BassClef()
+
+
+# Bars
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """A note or chord of one voice: indices into the part's notes that sound together."""
+
+    onset: Fraction
+    end: Fraction
+    notes: tuple[int, ...]
+    graces: tuple[tuple[int, ...], ...] = ()
+
+
+def _events(notes: Sequence[ScoreNote], chosen: Sequence[int]) -> list[_Event]:
+    """Chords of one voice in time. A note that would run into the next one ends there."""
+    by_onset: dict[Fraction, list[int]] = {}
+    graces: dict[Fraction, list[int]] = {}
+    for i in chosen:
+        (by_onset if notes[i].duration > 0 else graces).setdefault(notes[i].onset, []).append(i)
+    onsets = sorted(by_onset)
+    events = []
+    for onset, following in zip(onsets, [*onsets[1:], None], strict=True):
+        together = sorted({notes[i].pitch: i for i in by_onset[onset]}.values(), key=lambda i: notes[i].pitch)
+        end = max(notes[i].end for i in together)
+        if following is not None:
+            end = min(end, following)
+        before = tuple((i,) for i in graces.pop(onset, []))
+        events.append(_Event(onset, end, tuple(together), before))
+    return events
+
+
+@dataclass(slots=True)
+class _Staff:
+    """What is remembered while a staff is filled from left to right."""
+
+    part: WrittenPart
+    home: Key
+    ids: Iterator[str]
+    last_bar: dict[str, int] = field(default_factory=dict)
+    first_of: dict[int, Any] = field(default_factory=dict)
+    """The written object that starts each note of the part, for lyrics and slurs."""
+    last_of: dict[int, Any] = field(default_factory=dict)
+
+
+def _fill(
+    staff: stream.Part,
+    part: WrittenPart,
+    chosen: Sequence[int],
+    bars: Sequence[Bar],
+    home: Key,
+    first_clef: clef.Clef,
+    ids: Iterator[str],
+) -> None:
+    state = _Staff(part, home, ids)
+    voices = {
+        number: _events(part.notes, [i for i in chosen if part.notes[i].voice == number])
+        for number in sorted({part.notes[i].voice for i in chosen})
+    }
+    signature = None
+    for index, laid in enumerate(bars):
+        measure = stream.Measure(number=laid.number)
+        if index == 0:
+            measure.clef = first_clef
+            measure.keySignature = key.KeySignature(0 if part.stem == "drums" else home.fifths)
+        if laid.time_signature != signature:
+            signature = laid.time_signature
+            measure.timeSignature = meter.TimeSignature(str(signature))
+        late = _late_start(laid)
+        measure.paddingLeft = late
+        sounding = {
+            number: inside
+            for number, events in voices.items()
+            if (inside := [e for e in events if e.onset < laid.end and e.end > laid.start])
+        }
+        written: list[tuple[Fraction, Any]] = []
+        if not sounding:
+            written = [(Fraction(0), _bar_rest(laid))]
+            measure.append(written[0][1])
+        for number, events in sounding.items():
+            elements = _write_voice(events, laid, late, state, hide_rests=number > 1 and len(sounding) > 1)
+            written += elements
+            if len(sounding) == 1:
+                home_stream: Any = measure
+            else:
+                home_stream = stream.Voice(id=number)
+                for _, element in elements:
+                    if not element.isRest:
+                        element.stemDirection = "up" if number == 1 else "down"
+                measure.insert(0, home_stream)
+            for offset, element in elements:
+                home_stream.coreInsert(_offset(offset), element)
+            home_stream.coreElementsChanged()
+        if part.stem != "drums":
+            _mark_accidentals(written, state)
+        measure.rightBarline = bar.Barline("final") if index == len(bars) - 1 else None
+        staff.coreInsert(_offset(laid.start), measure)
+    staff.coreElementsChanged()
+    _write_lyrics(staff, state)
+
+
+def _late_start(laid: Bar) -> Fraction:
+    """How far into the full bar a pick-up starts."""
+    full = laid.time_signature.bar_quarters
+    return max(full - laid.length, Fraction(0)) if laid.number == 0 else Fraction(0)
+
+
+def _offset(t: Fraction) -> float | Fraction:
+    """As music21 keeps offsets: floats where they are exact."""
+    return t if t.denominator & (t.denominator - 1) else float(t)
+
+
+def _bar_rest(laid: Bar) -> note.Rest:
+    rest = note.Rest(quarterLength=_offset(laid.length))
+    rest.fullMeasure = True
+    return rest
+
+
+def _write_voice(
+    events: Sequence[_Event], laid: Bar, late: Fraction, state: _Staff, hide_rests: bool
+) -> list[tuple[Fraction, Any]]:
+    """The written notes and rests of one voice in one bar, each with its offset in the bar."""
+    segments: list[rhythm.Segment] = []
+    sources: list[_Event | None] = []
+    at = laid.start
+    for event in events:
+        start, end = max(event.onset, laid.start), min(event.end, laid.end)
+        if start > at:
+            segments.append(rhythm.Segment(at - laid.start + late, start - laid.start + late, rest=True))
+            sources.append(None)
+        segments.append(rhythm.Segment(start - laid.start + late, end - laid.start + late))
+        sources.append(event)
+        at = end
+    if at < laid.end:
+        segments.append(rhythm.Segment(at - laid.start + late, laid.length + late, rest=True))
+        sources.append(None)
+    values = rhythm.spell(segments, laid.time_signature)
+    beams = rhythm.beams(values, [sources[v.segment] is None for v in values], laid.time_signature)
+    elements: list[tuple[Fraction, Any]] = []
+    for value, marks in zip(values, beams, strict=True):
+        source = sources[value.segment]
+        offset = value.start - late
+        if source is None:
+            rest = note.Rest(duration=_duration(value))
+            rest.fullMeasure = False
+            rest.style.hideObjectOnPrint = hide_rests
+            elements.append((offset, rest))
+            continue
+        begins = laid.start + offset == source.onset
+        finishes = laid.start + offset + value.length == source.end
+        if begins:
+            elements += [(offset, _sound(grace, state).getGrace()) for grace in source.graces]
+        sound = _sound(source.notes, state)
+        sound.duration = _duration(value)
+        if not (begins and finishes):
+            kind = "start" if begins else "stop" if finishes else "continue"
+            for member in sound.notes if isinstance(sound, chord.ChordBase) else [sound]:
+                member.tie = tie.Tie(kind)
+        _set_beams(sound, marks)
+        if begins:
+            state.first_of.update(dict.fromkeys(source.notes, sound))
+        state.last_of.update(dict.fromkeys(source.notes, sound))
+        elements.append((offset, sound))
+    return elements
+
+
+def _duration(value: rhythm.Value) -> duration.Duration:
+    written = duration.Duration(type=value.name, dots=value.dots)
+    if value.tuplet:
+        bracket = duration.Tuplet(value.tuplet.actual, value.tuplet.normal, value.tuplet.unit)
+        if value.tuplet.starts and value.tuplet.stops:
+            bracket.type = "startStop"
+        elif value.tuplet.starts or value.tuplet.stops:
+            bracket.type = "start" if value.tuplet.starts else "stop"
+        bracket.bracket = True
+        written.appendTuplet(bracket)
+    return written
+
+
+def _set_beams(sound: Any, marks: rhythm.Beams) -> None:
+    for number, mark in enumerate(marks, start=1):
+        kind, _, direction = mark.partition("-")
+        line = beam.Beam(kind, direction or None)
+        line.number = number
+        sound.beams.beamsList.append(line)
+
+
+def _sound(indices: Sequence[int], state: _Staff) -> Any:
+    part = state.part
+    if part.stem == "drums":
+        hits = [_hit(part.notes[i].pitch, state) for i in indices]
+        if len(hits) == 1:
+            return hits[0]
+        together = percussion.PercussionChord(hits)
+        together.stemDirection = "up"
+        return together
+    octave_up = 12 if part.stem == "bass" else 0
+    notes = []
+    for i in indices:
+        written = note.Note(_pitch(part.names[i], octave_up // 12))
+        written.id = next(state.ids)
+        notes.append(written)
+    return notes[0] if len(notes) == 1 else chord.Chord(notes)
+
+
+def _hit(pitch_number: int, state: _Staff) -> note.Unpitched:
+    look = sound_of(pitch_number)
+    hit = note.Unpitched(displayName=look.position)
+    hit.notehead = look.notehead
+    hit.stemDirection = "up"
+    hit.id = next(state.ids)
+    return hit
+
+
+def _pitch(name: str, octaves: int = 0) -> pitch.Pitch:
+    """music21's pitch for "F#4" or "Bb4", so many octaves higher."""
+    step, rest = name[0], name[1:]
+    alter = rest.count("#") - rest.count("b")
+    octave = int(rest.lstrip("#b")) + octaves
+    written = pitch.Pitch(step=step, octave=octave)
+    if alter:
+        written.accidental = pitch.Accidental(alter)
+    return written
+
+
+# Accidentals
+
+
+def _key_alterations(home: Key) -> dict[str, int]:
+    """The alteration that the signature gives to each step."""
+    sharps, flats = "FCGDAEB"[: max(home.fifths, 0)], "BEADGCF"[: max(-home.fifths, 0)]
+    return {step: (step in sharps) - (step in flats) for step in "ABCDEFG"}
+
+
+def _mark_accidentals(written: Sequence[tuple[Fraction, Any]], state: _Staff) -> None:
+    """Show the accidentals of one bar of one staff, and the ones that remind."""
+    signature = _key_alterations(state.home)
+    in_force: dict[tuple[str, int], int] = {}
+    this_bar: dict[str, int] = {}
+    for _, element in sorted(written, key=lambda pair: pair[0]):
+        if element.isRest:
+            continue
+        for member in element.notes if isinstance(element, chord.ChordBase) else [element]:
+            place, step = member.pitch, member.pitch.step
+            alter = int(place.alter)
+            held = member.tie is not None and member.tie.type in ("stop", "continue")
+            current = in_force.get((step, place.octave), signature[step])
+            stated = (step, place.octave) in in_force
+            elsewhere = this_bar.get(step, state.last_bar.get(step, signature[step]))
+            shown = alter != current and not held
+            reminds = not shown and not held and not stated and elsewhere != alter
+            if shown or reminds:
+                if place.accidental is None:
+                    place.accidental = pitch.Accidental("natural")
+                place.accidental.displayStyle = "parentheses" if reminds else "normal"
+                in_force[step, place.octave] = alter
+            if place.accidental is not None:
+                place.accidental.displayStatus = shown or reminds
+            this_bar[step] = alter
+    state.last_bar = this_bar
+
+
+# Words and marks
+
+
+def _write_lyrics(staff: stream.Part, state: _Staff) -> None:
+    start = None
+    for i, sung in enumerate(state.part.sung):
+        if i not in state.first_of:
+            continue
+        if sung.syllables:
+            start = i
+            state.first_of[i].lyrics = [_lyric(sung)]
+        ends_here = i + 1 == len(state.part.sung) or not state.part.sung[i + 1].held
+        if sung.held and ends_here and start is not None:
+            staff.insert(0, spanner.Slur([state.first_of[start], state.last_of[i]]))
+
+
+def _lyric(sung: SungNote) -> note.Lyric:
+    parts = [note.Lyric(text=s.text, number=1, syllabic=s.syllabic, applyRaw=True) for s in sung.syllables]
+    if len(parts) == 1:
+        return parts[0]
+    whole = note.Lyric(number=1)
+    for component in parts[1:]:
+        component.elisionBefore = "‿"
+    whole.components = parts
+    return whole
+
+
+def _mark_tempo(top: stream.Part, bars: Sequence[Bar], beats_per_minute: int) -> None:
+    name, dots = rhythm.value_name(bars[0].time_signature.beat_quarters) or ("quarter", 0)
+    unit = duration.Duration(type=name, dots=dots)
+    mark = tempo.MetronomeMark(number=beats_per_minute, referent=unit)
+    top.getElementsByClass(stream.Measure).first().insert(0, mark)
+
+
+def _write_chords(top: stream.Part, bars: Sequence[Bar], chords: Sequence[ChordSymbol]) -> None:
+    measures = list(top.getElementsByClass(stream.Measure))
+    for symbol in chords:
+        for laid, measure in zip(bars, measures, strict=True):
+            if laid.start <= symbol.onset < laid.end:
+                measure.insert(_offset(symbol.onset - laid.start), _harmony(symbol))
+                break
+
+
+def _harmony(symbol: ChordSymbol) -> harmony.ChordSymbol:
+    written = harmony.ChordSymbol(
+        root=symbol.root.replace("b", "-"),
+        bass=symbol.bass.replace("b", "-") or None,
+        kind=_CHORD_KINDS.get(symbol.quality, "major"),
+    )
+    written.chordKindStr = symbol.quality
+    return written

@@ -1,0 +1,101 @@
+"""Underlay: which sung note carries which syllable.
+
+Task: place every syllable under the note on which it is sung. Method: the cheapest monotonic assignment
+of syllables to notes (dynamic programming), where a syllable costs its distance in time from the note's
+onset, less when it falls within the note, and sharing a note costs extra. Notes left over continue the
+syllable before them (a melisma) as long as the voice does not rest between them.
+
+Conventions: times in seconds as heard; the answer keeps the order of the notes. No syllable is lost: where
+there are fewer notes than syllables, or none near, the nearest note carries several, joined by an elision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from lyrics.words import Lyrics, Syllable, Word
+from notation.events import ScoreNote
+
+WITHIN_COST = 0.3  # of the distance to the onset, for a syllable that starts while the note sounds
+SHARING_COST = 0.4  # seconds of distance that a second syllable on one note is worth
+EARLY = 0.1  # seconds by which a syllable may start before its note and still count as within
+MELISMA_REST = Fraction(1, 4)  # quarters of rest after which a note no longer continues the syllable
+
+
+@dataclass(frozen=True, slots=True)
+class LyricSyllable:
+    """One printed syllable; ``syllabic`` is MusicXML's single, begin, middle or end."""
+
+    text: str
+    syllabic: str = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class SungNote:
+    """What is sung on a note: its syllables (mostly one), or ``held`` from the note before."""
+
+    syllables: tuple[LyricSyllable, ...] = ()
+    held: bool = False
+
+
+def underlay(lyrics: Lyrics, notes: Sequence[ScoreNote]) -> tuple[SungNote, ...]:
+    """The syllables of ``lyrics`` under ``notes`` of one voice in time order, one entry per note."""
+    syllables = lyrics.syllables
+    if not notes:
+        return ()
+    printed = [syllable for word in lyrics.words for syllable in _printed(word)]
+    carried: list[list[LyricSyllable]] = [[] for _ in notes]
+    for text, index in zip(printed, _assign(syllables, notes), strict=True):
+        carried[index].append(text)
+    answer: list[SungNote] = []
+    singing = False
+    for i, texts in enumerate(carried):
+        joined = i > 0 and notes[i].onset - notes[i - 1].end < MELISMA_REST
+        singing = bool(texts) or (singing and joined)
+        answer.append(SungNote(tuple(texts), held=singing and not texts))
+    return tuple(answer)
+
+
+def _printed(word: Word) -> list[LyricSyllable]:
+    """The word's syllables with how they hang together; parts without letters join the one before."""
+    texts = [syllable.text.strip() for syllable in word.syllables]
+    last = len(texts) - 1
+    if last == 0:
+        return [LyricSyllable(texts[0])]
+    kinds = ["begin" if i == 0 else "end" if i == last else "middle" for i in range(len(texts))]
+    return [LyricSyllable(text, kind) for text, kind in zip(texts, kinds, strict=True)]
+
+
+def _assign(syllables: Sequence[Syllable], notes: Sequence[ScoreNote]) -> list[int]:
+    """For each syllable the index of its note, never decreasing, at the least total cost."""
+    if not syllables:
+        return []
+    onsets = np.array([note.heard.onset for note in notes])
+    offsets = np.array([note.heard.offset for note in notes])
+    best: npt.NDArray[np.float64] = np.zeros(len(notes))
+    came_from: list[npt.NDArray[np.int64]] = []
+    columns = np.arange(len(notes))
+    for k, syllable in enumerate(syllables):
+        distance = np.abs(syllable.onset - onsets)
+        within = (syllable.onset >= onsets - EARLY) & (syllable.onset < offsets)
+        cost = np.where(within, WITHIN_COST * distance, distance)
+        if k == 0:
+            best = cost
+            continue
+        # The cheapest earlier note for the syllable before, and where it is.
+        lowest = np.minimum.accumulate(best)
+        where = np.maximum.accumulate(np.where(best == lowest, columns, 0))
+        moved = np.concatenate([[np.inf], lowest[:-1]])
+        source = np.concatenate([[0], where[:-1]])
+        shared = best + SHARING_COST
+        came_from.append(np.where(shared < moved, columns, source))
+        best = cost + np.minimum(moved, shared)
+    path = [int(np.argmin(best))]
+    for sources in reversed(came_from):
+        path.append(int(sources[path[-1]]))
+    return path[::-1]
