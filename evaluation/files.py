@@ -1,0 +1,110 @@
+"""Reading the files to compare: text in its encodings, rows of numbers, the files of a run's folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from separation.engines import FullscoreError
+
+Scores = dict[str, float | None]
+"""Measures by the names the literature uses; None where a measure is undefined."""
+
+_CONTROL = frozenset(chr(code) for code in (*range(9), *range(14, 32), 127)) - {"\x1a", "\x1b"}
+
+
+def artefact(path: Path, name: str) -> Path:
+    """``path`` itself, or the file ``name`` in it if it is the folder of a run."""
+    if path.is_dir():
+        inside = path / name
+        if not inside.is_file():
+            raise FullscoreError(f"the folder {path} has no {name}; give a file, or the folder of one song")
+        return inside
+    return path
+
+
+def read_text(path: Path) -> str:
+    """The text of ``path`` in UTF-8, UTF-16 with its mark or Windows' Latin-1, lines ended by newlines.
+
+    Raises FullscoreError where it can't be read or isn't text.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise FullscoreError(
+            f"can't read {path}: {error.strerror}; check its name and permissions"
+        ) from error
+    marked = raw.startswith((b"\xff\xfe", b"\xfe\xff"))
+    for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _CONTROL & set(text):
+            return text.replace("\r\n", "\n").replace("\r", "\n")
+        break
+    raise FullscoreError(f"{path} is not text; give a file of the kind that is compared")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises FullscoreError where it isn't one."""
+    try:
+        return json.loads(read_text(path))
+    except ValueError as error:
+        raise FullscoreError(f"{path} is not JSON ({error}); give a file that fullscore wrote") from error
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """The cells of each row of a comma-, semicolon-, tab- or space-separated file; empty rows left out."""
+    rows = []
+    for line in read_text(path).splitlines():
+        delimiter = next((mark for mark in (",", ";", "\t") if mark in line), None)
+        cells = next(csv.reader([line], delimiter=delimiter)) if delimiter else line.split()
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            rows.append(cells)
+    return rows
+
+
+def split_header(rows: Sequence[list[str]]) -> tuple[list[str] | None, list[list[str]]]:
+    """The lower-case column names, if the file has any, and the rows of values.
+
+    A header is a first row whose first cell isn't a number; a leading ``#`` marks a comment, and the
+    last comment before the values names the columns if it is a header.
+    """
+    header = None
+    for index, row in enumerate(rows):
+        if not row[0].startswith("#") and is_number(row[0]):
+            return header, list(rows[index:])
+        if index > 0 and not row[0].startswith("#"):
+            break
+        cells = [cell for cell in [row[0].lstrip("# "), *row[1:]] if cell]
+        if len(cells) == 1:
+            cells = cells[0].replace(",", " ").split()
+        header = [cell.strip().lower() for cell in cells]
+    return header, list(rows[1:])
+
+
+def is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def numbers(row: Sequence[str], columns: Sequence[int], path: Path, line: int) -> list[float]:
+    """The finite numbers in ``columns`` of a row. Raises FullscoreError naming the row where they aren't."""
+    try:
+        values = [float(row[column]) for column in columns]
+    except (ValueError, IndexError) as error:
+        raise FullscoreError(
+            f"{path}, row {line} of its values ({', '.join(row)[:60]}) lacks a number it should have; mend it"
+        ) from error
+    if not all(math.isfinite(value) for value in values):
+        raise FullscoreError(f"{path}, row {line} of its values has a number that is not finite; mend it")
+    return values

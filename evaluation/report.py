@@ -1,0 +1,187 @@
+"""Any two files or folders of one kind compared, and the result as a table for people."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evaluation.beats import evaluate_beats
+from evaluation.files import Scores
+from evaluation.lyrics import evaluate_lyrics, lyric_scores, read_lyrics
+from evaluation.notes import evaluate_notes
+from evaluation.score import evaluate_key, evaluate_meter, evaluate_score
+from separation.engines import FullscoreError
+
+logger = logging.getLogger(__name__)
+
+KINDS = ("notes", "beats", "lyrics", "key", "meter", "score")
+
+_SUFFIXES = {  # what belongs to each kind in a folder of songs, best first
+    "notes": (".csv", ".tsv", ".mid", ".midi", ".json", ".txt"),
+    "beats": (".csv", ".beats", ".txt", ".json"),
+    "lyrics": (".txt", ".lrc"),
+    "key": (".musicxml", ".mxl", ".xml", ".txt", ".json"),
+    "meter": (".musicxml", ".mxl", ".xml", ".json"),
+    "score": (".musicxml", ".mxl", ".xml"),
+}
+_OF_A_RUN = {
+    "notes": "notes.json",
+    "beats": "report.json",
+    "lyrics": "lyrics.txt",
+    "key": "report.json",
+    "meter": "report.json",
+    "score": "score.musicxml",
+}
+
+_MEANINGS = {
+    "Precision": "share of the notes found that are right in onset, offset and pitch",
+    "Recall": "share of the true notes that were found so",
+    "F-measure": "the two in one (harmonic mean); for beats: within 70 ms",
+    "F-measure_no_offset": "the same without regard to where notes end",
+    "Onset_F-measure": "the same by onset alone",
+    "Offset_F-measure": "the same by offset alone",
+    "Average_Overlap_Ratio": "how far matched notes overlap in time",
+    "Downbeat F-measure": "the same for the first beats of bars",
+    "Correct Metric Level Continuous": "CMLc: longest unbroken stretch of right beats",
+    "Correct Metric Level Total": "CMLt: all right stretches together",
+    "Any Metric Level Continuous": "AMLc: the same, half, double and offbeat allowed",
+    "Any Metric Level Total": "AMLt: the same, half, double and offbeat allowed",
+    "WER": "word errors to each word of the reference",
+    "WER_case": "the same, wrong capital letters being errors",
+    "CER": "character errors to each character of the reference",
+    "F1_punc": "punctuation",
+    "F1_pare": "parentheses (backing vocals)",
+    "F1_line": "line breaks",
+    "F1_sect": "section breaks",
+    "Weighted Score": "key: 1 right, .5 a fifth above, .3 relative, .2 parallel",
+    "Time signature": "1 if it is the same",
+    "Written_F-measure": "notes written at the right place and pitch",
+    "Written_F-measure_with_length": "and with the right length",
+}
+
+
+def evaluate(kind: str, reference: Path, estimate: Path, *, language: str = "en") -> dict[str, Any]:
+    """The measures of two files of ``kind``, or of two folders of them (:func:`evaluate_folders`).
+
+    The estimate of a single song may be the folder of its run. Raises FullscoreError where either
+    can't be read as that kind.
+    """
+    for path in (reference, estimate):
+        if not path.exists():
+            raise FullscoreError(f"there is no file or folder {path}; check its name")
+    single = not reference.is_dir() or (reference / _OF_A_RUN.get(kind, "")).is_file()
+    if not single and estimate.is_dir():
+        return evaluate_folders(kind, reference, estimate, language=language)
+    if not single:
+        raise FullscoreError(f"{reference} is a folder and {estimate} a file; give two files or two folders")
+    return dict(_evaluator(kind, language)(reference, estimate))
+
+
+def evaluate_folders(kind: str, references: Path, estimates: Path, *, language: str = "en") -> dict[str, Any]:
+    """``{"corpus": …, "songs": {name: …}}`` of the songs in two folders, matched by name.
+
+    A song's name is its file's without suffix (and without a further ``.notes``, ``.beats`` or
+    ``.lyrics``), or its folder's if that is the folder of a run. A reference without an estimate raises
+    FullscoreError, lest the figure be better than the work; an estimate without a reference is left out
+    with a warning.
+    The corpus' measures are, for lyrics, those of all songs pooled, otherwise means over the songs in
+    which they are defined.
+    """
+    sought, found = _songs(kind, references), _songs(kind, estimates)
+    missing = sorted(sought.keys() - found.keys())
+    if not sought:
+        raise FullscoreError(f"the folder {references} holds no {kind} to compare with")
+    if missing:
+        names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
+        raise FullscoreError(
+            f"{estimates} lacks {len(missing)} of the {len(sought)} songs in {references} ({names}); "
+            "give each reference an estimate of the same name, an empty file where there is none"
+        )
+    for name in sorted(found.keys() - sought.keys()):
+        logger.warning("%s has no reference in %s and is left out", found[name], references)
+    evaluator = _evaluator(kind, language)
+    songs = {name: evaluator(path, found[name]) for name, path in sorted(sought.items())}
+    if kind == "lyrics":
+        true, heard = ([read_lyrics(side[name]) for name in songs] for side in (sought, found))
+        return {"corpus": lyric_scores(true, heard, language), "songs": songs}
+    return {"corpus": mean_scores(songs), "songs": songs}
+
+
+def mean_scores(songs: Mapping[str, Scores]) -> Scores:
+    """The mean of each measure over the songs in which it is defined."""
+    names = dict.fromkeys(name for scores in songs.values() for name in scores)
+    means: Scores = {}
+    for name in names:
+        values = [value for scores in songs.values() if (value := scores.get(name)) is not None]
+        means[name] = sum(values) / len(values) if values else None
+    return means
+
+
+def table(measures: Mapping[str, Any]) -> str:
+    """The measures of a song, or of a corpus and its songs, with what the main ones mean."""
+    if "corpus" in measures:
+        songs = measures["songs"]
+        head = f"{len(songs)} songs together"
+        return "\n".join([head, *_rows(measures["corpus"]), *_song_rows(songs)])
+    return "\n".join(_rows(measures))
+
+
+def _rows(scores: Mapping[str, float | None]) -> list[str]:
+    width = max(len(name) for name in scores)
+    return [
+        f"{name:<{width}}  {_figure(value):>7}  {_MEANINGS.get(name, '')}".rstrip()
+        for name, value in scores.items()
+    ]
+
+
+def _song_rows(songs: Mapping[str, Mapping[str, float | None]]) -> list[str]:
+    """One row for each song with its one or two main measures."""
+    present = next(iter(songs.values()))
+    chosen = [
+        name for name in ("WER", "F-measure", "F-measure_no_offset", "Weighted Score") if name in present
+    ]
+    chosen = chosen or list(present)[:1]
+    width = max(len(name) for name in songs)
+    rows = ["", f"{'song':<{width}}  " + "  ".join(chosen)]
+    for song, scores in songs.items():
+        rows.append(
+            f"{song:<{width}}  " + "  ".join(f"{_figure(scores[name]):>{len(name)}}" for name in chosen)
+        )
+    return rows
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return str(int(value)) if value > 1 and value == int(value) else f"{value:.3f}"
+
+
+def _evaluator(kind: str, language: str) -> Callable[[Path, Path], Scores]:
+    evaluators: dict[str, Callable[[Path, Path], Scores]] = {
+        "notes": evaluate_notes,
+        "beats": evaluate_beats,
+        "lyrics": partial(evaluate_lyrics, language=language),
+        "key": evaluate_key,
+        "meter": evaluate_meter,
+        "score": evaluate_score,
+    }
+    if kind not in evaluators:
+        raise FullscoreError(f"there is no measure of '{kind}'; choose one of: {', '.join(KINDS)}")
+    return evaluators[kind]
+
+
+def _songs(kind: str, folder: Path) -> dict[str, Path]:
+    """The files of ``kind`` in a folder by their songs' names."""
+    songs: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        inside = path / _OF_A_RUN[kind]
+        if path.is_dir() and inside.is_file():
+            songs[path.name] = inside
+    for suffix in _SUFFIXES[kind]:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and path.suffix.lower() == suffix:
+                songs.setdefault(path.stem.removesuffix(f".{kind}"), path)
+    return songs
