@@ -11,16 +11,20 @@ belongs to the channel, of overlapping notes the last one started bends.
 
 from __future__ import annotations
 
+import base64
+import re
 import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
 import mido
 import typst
 import verovio
+from fontTools.ttLib import TTFont
 from music21.musicxml.m21ToXml import ScoreExporter
 
 from notation.events import ScoreNote
@@ -34,6 +38,7 @@ TICKS = 480  # MIDI ticks in a quarter
 PERFORMANCE_TICKS = 1000  # per quarter at 60 quarters a minute: one tick is a millisecond
 BEND_RANGE = 2  # semitones
 BEND_STEP_S = 0.01  # bends are written at most this often
+STAFF_UNIT = 7.0  # half a staff space in 0.1 mm: staves of 5.6 mm, usual for a full score
 GRACE_QUARTERS = Fraction(1, 8)  # how long a grace note sounds before its note
 
 _HEADER = (
@@ -50,8 +55,9 @@ def write_musicxml(score: NotatedScore, path: Path) -> None:
     exporter = ScoreExporter(score.stream, makeNotation=False)
     root = exporter.parse()
     _finish_header(root, score)
-    for part in root.iter("part"):
-        _finish_drums(root, part)
+    for number, part in enumerate(root.findall("part"), start=1):
+        listed = _name_part(root, part, f"P{number}")
+        _finish_drums(listed, part)
         for written in part.iter("note"):
             _finish_lyrics(written)
     ET.indent(root)
@@ -76,8 +82,24 @@ def _finish_header(root: ET.Element, score: NotatedScore) -> None:
     for element in ("accidental", "beam", "stem"):
         kind = "no" if element == "stem" else "yes"
         ET.SubElement(encoding, "supports", element=element, type=kind)
-    for i, element in enumerate([*head, identification]):
+    credits = [
+        _credit("title", score.title, justify="center", valign="top", size=22),
+        _credit("composer", score.artist, justify="right", valign="bottom", size=12),
+    ]
+    for i, element in enumerate([*head, identification, *(c for c in credits if c is not None)]):
         root.insert(i, element)
+
+
+def _credit(kind: str, text: str, justify: str, valign: str, size: int) -> ET.Element | None:
+    """Text at the head of the first page."""
+    if not text:
+        return None
+    credit = ET.Element("credit", page="1")
+    ET.SubElement(credit, "credit-type").text = kind
+    words = ET.SubElement(credit, "credit-words", justify=justify, halign=justify, valign=valign)
+    words.set("font-size", str(size))
+    words.text = _printable(text)
+    return credit
 
 
 def _printable(text: str) -> str:
@@ -85,7 +107,21 @@ def _printable(text: str) -> str:
     return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff")
 
 
-def _finish_drums(root: ET.Element, part: ET.Element) -> None:
+def _name_part(root: ET.Element, part: ET.Element, identifier: str) -> ET.Element:
+    """Give a part and its player the ids that music21 would draw at random; its entry in the part list."""
+    listed = next(entry for entry in root.iter("score-part") if entry.get("id") == part.get("id"))
+    for element in (listed, part):
+        element.set("id", identifier)
+    for tag in ("score-instrument", "midi-instrument"):
+        for element in listed.findall(tag):
+            element.set("id", f"{identifier}-I1")
+    for measure in part.findall("measure"):
+        if measure.get("number") == "0":
+            measure.set("implicit", "yes")
+    return listed
+
+
+def _finish_drums(listed: ET.Element, part: ET.Element) -> None:
     """Name the sound of every drum note, so that programs play it."""
     identifier = part.get("id", "")
     looks = {(sound.position, sound.notehead): sound for sound in SOUNDS}
@@ -103,7 +139,6 @@ def _finish_drums(root: ET.Element, part: ET.Element) -> None:
         written.insert(place[0] + 1, ET.Element("instrument", id=f"{identifier}-I{sound.key}"))
     if not used:
         return
-    listed = next(element for element in root.iter("score-part") if element.get("id") == identifier)
     for element in [*listed.findall("score-instrument"), *listed.findall("midi-instrument")]:
         listed.remove(element)
     for key in sorted(used):
@@ -157,7 +192,9 @@ def write_midi(score: NotatedScore, path: Path) -> None:
         for i, note in enumerate(part.notes):
             start, end = _sounding(note)
             velocity = note.heard.velocity
-            messages.append((start, 2, mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity)))
+            messages.append(
+                (start, 2, mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity))
+            )
             messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
             if part.sung and part.sung[i].syllables:
                 words = " ".join(s.text for s in part.sung[i].syllables)
@@ -186,7 +223,10 @@ def write_performance(notes: Iterable[Note], path: Path) -> None:
         if any(note.bends for note in heard):
             messages += _bend_range(channel)
         for note in heard:
-            start, end = round(note.onset * 1000), max(round(note.offset * 1000), round(note.onset * 1000) + 1)
+            start, end = (
+                round(note.onset * 1000),
+                max(round(note.offset * 1000), round(note.onset * 1000) + 1),
+            )
             if any(other.bends for other in heard):
                 messages += _bends(note, channel)
             on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
@@ -267,11 +307,10 @@ def engrave(musicxml_path: Path) -> list[str]:
             "pageMarginBottom": 120,
             "pageMarginLeft": 140,
             "pageMarginRight": 110,
-            "scale": 100,
-            "header": "auto",
-            "footer": "auto",
-            "breaks": "auto",
-            "condense": "none",
+            "unit": STAFF_UNIT,
+            "footer": "none",
+            "lyricTopMinMargin": 3.0,
+            "justifyVertically": True,
             "xmlIdSeed": 1,
         }
     )
@@ -298,15 +337,64 @@ def write_pdf(pages: Sequence[str], path: Path, title: str = "") -> None:
     """Write the pages as a vector PDF of A4 sheets."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        lines = ["#set page(width: 210mm, height: 297mm, margin: 0mm)", f"#set document(title: {_typst_text(title)})"]
+        lines = [
+            "#set page(width: 210mm, height: 297mm, margin: 0mm)",
+            f"#set document(title: {_typst_text(title)})",
+        ]
+        _write_music_fonts(pages, root)
         for number, page in enumerate(pages):
-            (root / f"{number}.svg").write_text(page, encoding="utf-8")
+            (root / f"{number}.svg").write_text(_plain_text(page), encoding="utf-8")
             lines.append(f'#image("{number}.svg", width: 210mm, height: 297mm)')
         (root / "score.typ").write_text("\n".join(lines), encoding="utf-8")
-        document = typst.compile(str(root / "score.typ"), root=str(root), format="pdf", timestamp=0)
+        document = typst.compile(
+            str(root / "score.typ"), root=str(root), font_paths=[str(root)], format="pdf", timestamp=0
+        )
     with whole_file(path) as partial:
         partial.write_bytes(document)
 
 
 def _typst_text(text: str) -> str:
     return '"' + _printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _write_music_fonts(pages: Sequence[str], folder: Path) -> None:
+    """The music fonts that the pages carry for notes and flats within text, as files that typst reads."""
+    embedded = re.compile(r"url\(data:application/font-woff2;[^,]*base64,([^)]*)\)")
+    for number, data in enumerate(sorted({match for page in pages for match in embedded.findall(page)})):
+        font = TTFont(BytesIO(base64.b64decode(data)))
+        font.flavor = None
+        font.save(folder / f"music-{number}.ttf")
+
+
+def _plain_text(page: str) -> str:
+    """The page with its text as typst places it rightly: a position on each text, no nested positions."""
+    ET.register_namespace("", _SVG)
+    ET.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    root = ET.fromstring(page)
+    for style in root.iter(f"{{{_SVG}}}style"):
+        style.text = re.sub(r"@font-face\s*{[^}]*}", "", style.text or "")
+    for parent in list(root.iter()):
+        for index, child in enumerate(list(parent)):
+            if child.tag == f"{{{_SVG}}}text":
+                group = ET.Element(f"{{{_SVG}}}g")
+                _flatten_text(child, {}, group)
+                parent[index] = group
+    return ET.tostring(root, encoding="unicode")
+
+
+_SVG = "http://www.w3.org/2000/svg"
+_TEXT_STYLE = ("font-family", "font-size", "font-style", "font-weight", "fill")
+
+
+def _flatten_text(element: ET.Element, inherited: dict[str, str], group: ET.Element) -> None:
+    """Put what ``element`` says into ``group``: a text wherever it gives a position, plain spans within."""
+    style = inherited | {k: v for k, v in element.attrib.items() if k in _TEXT_STYLE}
+    if "x" in element.attrib:
+        place = {k: v for k, v in element.attrib.items() if k in ("x", "y", "text-anchor")}
+        ET.SubElement(group, f"{{{_SVG}}}text", place)
+    if element.text and (element.text.strip() or not len(element)):
+        span = ET.SubElement(group[-1], f"{{{_SVG}}}tspan", style | {"xml:space": "preserve"})
+        span.text = element.text
+    for child in element:
+        if child.tag == f"{{{_SVG}}}tspan":
+            _flatten_text(child, style, group)

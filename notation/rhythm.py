@@ -100,9 +100,7 @@ class Division:
             counts = _GROUPS.get(self.beats) or (2,) * (self.beats // 2 - 1) + (2 + self.beats % 2,)
             beat = self.length / self.beats
             starts = [self.start + beat * sum(counts[:i]) for i in range(len(counts))]
-            return tuple(
-                Division(s, beat * n, n, self.compound) for s, n in zip(starts, counts, strict=True)
-            )
+            return tuple(Division(s, beat * n, n, self.compound) for s, n in zip(starts, counts, strict=True))
         n = 3 if self.beats == 1 and self.compound else 2
         part = self.length / n
         return tuple(Division(self.start + part * i, part, 0, False) for i in range(n))
@@ -238,16 +236,12 @@ def _odd_part(n: int) -> int:
     return n
 
 
-def _cut(
-    segment: Segment, tuplets: Sequence[_Stretch]
-) -> list[tuple[Fraction, Fraction, _Stretch | None]]:
+def _cut(segment: Segment, tuplets: Sequence[_Stretch]) -> list[tuple[Fraction, Fraction, _Stretch | None]]:
     """The segment cut where tuplets begin and end, each piece with the tuplet it is in."""
     around = [s for s in tuplets if s[0].start < segment.end and segment.start < s[0].end]
     edges = {t for division, _ in around for t in (division.start, division.end)}
     cuts = [segment.start, *sorted(t for t in edges if segment.start < t < segment.end), segment.end]
-    return [
-        (a, b, next((s for s in around if s[0].contains(a, b)), None)) for a, b in pairwise(cuts)
-    ]
+    return [(a, b, next((s for s in around if s[0].contains(a, b)), None)) for a, b in pairwise(cuts)]
 
 
 def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, count: int) -> list[Value]:

@@ -178,8 +178,7 @@ def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], home: K
         staff.id = identifier if part.staves == 1 else f"{identifier}-staff{number}"
         staff.partName = voicing.name
         staff.partAbbreviation = voicing.abbreviation
-        if number == 1:
-            staff.insert(0, _player(part, voicing, identifier))
+        staff.insert(0, _player(part, voicing, identifier))
         first_clef = _choose_clef(part, [part.notes[i].pitch for i in chosen], number)
         _fill(staff, part, chosen, bars, home, first_clef, ids)
         staves.append(staff)
