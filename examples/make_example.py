@@ -99,6 +99,7 @@ VOICINGS = {  # right hand, left hand (root and fifth), root of the bass
     "Bb": ((58, 62, 65), (46, 53), 34),
     "C7": ((58, 60, 64), (36, 43), 36),
 }
+STEMS = {"voice": "vocals", "piano": "other", "bass": "bass", "drums": "drums"}  # as separation names them
 KICK, SNARE, CLOSED_HAT, CRASH, HIGH_TOM, LOW_TOM = 36, 38, 42, 49, 50, 45
 DRUM_STAFF = {  # display position on the staff, note head
     KICK: ("F4", "normal"),
@@ -493,7 +494,8 @@ def main() -> None:
     reference_score(tones).write("musicxml", HERE / f"{NAME}.musicxml")
     (HERE / f"{NAME}.txt").write_text(lyric_sheet(), encoding="utf-8")
     rows = sorted(
-        (item.onset, item.offset, item.tone.pitch, item.tone.velocity, item.tone.part) for item in played
+        (item.onset, item.offset, item.tone.pitch, item.tone.velocity, STEMS[item.tone.part])
+        for item in played
     )
     write_table(HERE / f"{NAME}.notes.csv", ("onset", "offset", "midi", "velocity", "stem"), rows)
     counted = ((round(float(time), 4), (index - 1) % 4 + 1) for index, time in enumerate(beats[:-1]))
