@@ -30,7 +30,10 @@ from transcription.notes import Note
 
 ULTRASTAR = ("Jonathan Coulton - Monkey Shines", "Jonathan Coulton - Mr. Fancy Pants")
 FANTASMA = "Fantasma_-_Los_Rombos"
-JFK = "And so my fellow Americans,\nask not what your country can do for you,\nask what you can do for your country."
+JFK = (
+    "And so my fellow Americans,\nask not what your country can do for you,\n"
+    "ask what you can do for your country."
+)
 
 
 @dataclass(frozen=True, slots=True)

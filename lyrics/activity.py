@@ -38,6 +38,8 @@ class Span:
 
 def level_db(audio: Audio) -> Floats:
     """Level in the voice's band per frame, in decibels re full scale."""
+    if not audio.samples.shape[1]:
+        return np.empty(0)
     samples = np.nan_to_num(audio.mono().samples[0]).astype(np.float64)
     low, high = _VOICE_BAND_HZ
     high = min(high, 0.45 * audio.sample_rate)
