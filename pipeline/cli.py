@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import json
 import logging
 import sys
@@ -69,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="fullscore", description="A song in, its full score out.")
     parser.add_argument("--version", action="version", version=f"fullscore {version('fullscore')}")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--verbose", action="store_true", help="say more, and where an error arose")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -169,13 +168,14 @@ def _engine_option(text: str) -> tuple[str, str, str]:
 
 
 def _transcribe(given: argparse.Namespace) -> int:
+    from pipeline.engines import check_names
     from pipeline.songs import collect_songs, folder_names
-    from pipeline.transcribe import check_engines, transcribe
+    from pipeline.transcribe import transcribe
 
     values = {field.name: getattr(given, field.name) for field in dataclasses.fields(Settings)}
     settings = Settings(**{**values, "options": tuple(given.options)})
     try:
-        check_engines(settings)
+        check_names(settings)
     except FullscoreError as error:
         print(f"fullscore transcribe: {error}", file=sys.stderr)
         return WRONG_USAGE
@@ -265,9 +265,11 @@ def _models(given: argparse.Namespace) -> int:
     from pipeline import weights
 
     if given.action == "path":
-        print(weights.folder())
+        print(weights.models_folder())
     elif given.action == "list":
-        print(weights.table())
+        for row in weights.list_models():
+            where = str(row.path) if row.path else "not here"
+            print(f"{row.name:<17} {row.size / 1e6:6.0f} MB  {where}\n{'':<17} licence: {row.licence}")
     else:
         if not given.names:
             print("fullscore models fetch: name the models to fetch (fullscore models list)", file=sys.stderr)

@@ -36,6 +36,7 @@ class StageRecord:
 
     name: str
     fingerprint: str
+    inputs: Mapping[str, Any]
     result: dict[str, Any]
     files: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -61,6 +62,14 @@ class StageWork:
         """The path of an output file of this stage, relative name ``name``."""
         self.files.append(name)
         return self.folder / name
+
+    def keep(self, *paths: Path) -> None:
+        """Name ``paths`` in the folder as output files of this stage."""
+        self.files += [path.relative_to(self.folder).as_posix() for path in paths]
+
+    def part(self, start: float, end: float, prefix: str = "") -> Progress:
+        """The progress of a piece of the work that makes up the shares from ``start`` to ``end``."""
+        return lambda fraction, message: self.progress(start + fraction * (end - start), prefix + message)
 
 
 class Workspace:
@@ -93,16 +102,21 @@ class Workspace:
         ``inputs`` (JSON values) and the stages named in ``after`` are what the result depends on.
         """
         fingerprint = self._fingerprint(name, after, inputs)
-        record = self._finished(name, fingerprint)
+        record = self._finished(name, fingerprint, inputs)
         if record is None:
-            record = self._do(name, work, fingerprint)
+            record = self._do(name, work, fingerprint, inputs)
         else:
             self._progress(name, 1.0, "done before")
         self.records[name] = record
         return record.result
 
+    def reporter(self, name: str) -> Progress:
+        """The progress of stage ``name``."""
+        return lambda fraction, message: self._progress(name, fraction, message)
+
     @property
     def warnings(self) -> tuple[str, ...]:
+        """What the stages warned of, in order, each once."""
         return tuple(dict.fromkeys(text for record in self.records.values() for text in record.warnings))
 
     def _fingerprint(self, name: str, after: Sequence[str], inputs: Mapping[str, Any]) -> str:
@@ -113,12 +127,13 @@ class Workspace:
     def _record_path(self, name: str) -> Path:
         return self.folder / STAGES_FOLDER / f"{name}.json"
 
-    def _finished(self, name: str, fingerprint: str) -> StageRecord | None:
+    def _finished(self, name: str, fingerprint: str, inputs: Mapping[str, Any]) -> StageRecord | None:
         try:
             saved = json.loads(self._record_path(name).read_text(encoding="utf-8"))
             record = StageRecord(
                 name,
                 saved["fingerprint"],
+                inputs,
                 saved["result"],
                 tuple(saved["files"]),
                 tuple(saved["warnings"]),
@@ -131,16 +146,23 @@ class Workspace:
         whole = all((self.folder / file).is_file() for file in record.files)
         return record if whole and record.fingerprint == fingerprint else None
 
-    def _do(self, name: str, work: Callable[[StageWork], dict[str, Any]], fingerprint: str) -> StageRecord:
+    def _do(
+        self,
+        name: str,
+        work: Callable[[StageWork], dict[str, Any]],
+        fingerprint: str,
+        inputs: Mapping[str, Any],
+    ) -> StageRecord:
         self._record_path(name).unlink(missing_ok=True)
         self._progress(name, 0.0, "")
         reset_peak_memory()
         started = time.perf_counter()
-        job = StageWork(self.folder, lambda fraction, message: self._progress(name, fraction, message))
+        job = StageWork(self.folder, self.reporter(name))
         result = work(job)
         record = StageRecord(
             name,
             fingerprint,
+            inputs,
             result,
             tuple(sorted(job.files)),
             tuple(job.warnings),

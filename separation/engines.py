@@ -1,8 +1,9 @@
 """What every stage's engines have in common: errors for people, progress, options and registries.
 
 An engine is one class in one file: heavy state is loaded in ``__init__``, the work is done in
-``__call__``. Its options are one frozen dataclass made with :func:`option`, so that the command
-line and the web page can be generated from the same place. Each stage keeps a :class:`Registry`
+``__call__``. Its options are one frozen dataclass, named after the class (``Spectral``,
+``SpectralSettings``) and made with :func:`option`, so that the command line and the web page can be
+generated from the same place. Each stage keeps a :class:`Registry`
 that finds engines by name and imports them only when they are asked for.
 """
 
@@ -53,6 +54,11 @@ class EngineSpec:
     def missing(self) -> tuple[str, ...]:
         """The required modules that are not installed here."""
         return tuple(name for name in self.requires if importlib.util.find_spec(name) is None)
+
+    def settings(self) -> Any:
+        """The engine's default settings: by convention the class named after it in its module."""
+        module = importlib.import_module(self.load().__module__)
+        return getattr(module, f"{self.load().__name__}Settings")()
 
     def load(self) -> Any:
         """Import the engine's class. Raises FullscoreError with the install command if it can't be."""

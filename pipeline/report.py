@@ -1,0 +1,89 @@
+"""``report.json``: how a score came about, for people and programs (DESIGN.md, section 5)."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipeline.settings import Settings
+from pipeline.workspace import Workspace, write_json
+from transcription.beatgrid import BeatGrid, TimeSignature
+
+PACKAGES = (
+    "demucs",
+    "torch",
+    "basic-pitch",
+    "onnxruntime",
+    "transkun",
+    "openai-whisper",
+    "librosa",
+    "music21",
+    "verovio",
+)
+
+
+def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[str, Any]:
+    """Write the report of the stages in ``workspace`` and return it."""
+    records = workspace.records
+    source = records["audio"].result
+    beats = records["beats"].result
+    grid = BeatGrid(tuple(beats["times"]), tuple(beats["numbers"]), TimeSignature(**beats["time_signature"]))
+    report = {
+        "fullscore": version("fullscore"),
+        "song": {"file": song.name, **{name: source[name] for name in ("title", "artist", "duration")}},
+        "settings": {**asdict(settings), "time_signature": str(settings.time_signature or "") or None},
+        "engines": {
+            "separation": records["separation"].inputs["engine"],
+            "notes": records["notes"].result,
+            "lyrics": records["lyrics"].inputs["engine"],
+        },
+        "versions": {"python": platform.python_version(), **_versions()},
+        "key": records["score"].result["key"],
+        "time_signature": str(grid.time_signature),
+        "tempo": round(grid.tempo, 2),
+        "tempo_map": _tempo_map(grid),
+        "beats": {"times": [round(time, 4) for time in grid.times], "numbers": list(grid.numbers)},
+        "bars": records["score"].result["bars"],
+        "warnings": list(workspace.warnings),
+        "stages": {
+            name: {
+                "seconds": record.seconds,
+                "peak_memory_mb": record.peak_memory_mb,
+                "resumed": record.resumed,
+            }
+            for name, record in records.items()
+        },
+        "files": [*sorted(file for record in records.values() for file in record.files), "report.json"],
+    }
+    write_json(report, workspace.folder / "report.json")
+    return report
+
+
+def _tempo_map(grid: BeatGrid) -> list[dict[str, float]]:
+    """The mean tempo of each bar: its start in seconds and beats per minute."""
+    starts = [index for index, number in enumerate(grid.numbers) if number == 1]
+    if not starts or starts[0] > 0:
+        starts.insert(0, 0)
+    if starts[-1] < len(grid.times) - 1:
+        starts.append(len(grid.times) - 1)
+    return [
+        {
+            "time": round(grid.times[start], 3),
+            "bpm": round(60 * (end - start) / (grid.times[end] - grid.times[start]), 2),
+        }
+        for start, end in pairwise(starts)
+    ]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
