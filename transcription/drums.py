@@ -91,9 +91,11 @@ class Drums:
 
     def __call__(self, audio: Audio, progress: Progress = silent) -> tuple[Note, ...]:
         """The strokes in ``audio``, by onset, then key."""
+        if audio.duration < HOP_S:
+            return ()
         progress(0.0, "listening for drums")
         rises = band_rises(band_magnitudes(audio))
-        if rises.shape[0] == 0 or float(rises.max(initial=0.0)) < SILENCE:
+        if float(rises.max()) < SILENCE:
             return ()
         progress(0.4, "telling the drums apart")
         activations = factorise(rises, progress)
