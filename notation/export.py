@@ -39,6 +39,7 @@ PERFORMANCE_TICKS = 1000  # per quarter at 60 quarters a minute: one tick is a m
 BEND_RANGE = 2  # semitones
 BEND_STEP_S = 0.01  # bends are written at most this often
 STAFF_UNIT = 7.0  # half a staff space in 0.1 mm: staves of 5.6 mm, usual for a full score
+TITLE_SIZE = "200%"  # of the size of the words
 GRACE_QUARTERS = Fraction(1, 8)  # how long a grace note sounds before its note
 
 _HEADER = (
@@ -79,9 +80,8 @@ def _finish_header(root: ET.Element, score: NotatedScore) -> None:
         ET.SubElement(identification, "creator", type="composer").text = _printable(score.artist)
     encoding = ET.SubElement(identification, "encoding")
     ET.SubElement(encoding, "software").text = "Fullscore"
-    for element in ("accidental", "beam", "stem"):
-        kind = "no" if element == "stem" else "yes"
-        ET.SubElement(encoding, "supports", element=element, type=kind)
+    for supported in ("accidental", "beam"):
+        ET.SubElement(encoding, "supports", element=supported, type="yes")
     credits = [
         _credit("title", score.title, justify="center", valign="top", size=22),
         _credit("composer", score.artist, justify="right", valign="bottom", size=12),
@@ -316,6 +316,11 @@ def engrave(musicxml_path: Path) -> list[str]:
     )
     if not toolkit.loadData(musicxml_path.read_text(encoding="utf-8")):
         raise FullscoreError(f"{musicxml_path} can't be engraved: it is not a score in MusicXML")
+    # verovio reads the title of a MusicXML file without its size: the first words at the head of the page.
+    titled = re.sub(
+        r"(<pgHead.*?<rend )", rf'\1fontsize="{TITLE_SIZE}" ', toolkit.getMEI(), count=1, flags=re.DOTALL
+    )
+    toolkit.loadData(titled)
     return [toolkit.renderToSVG(page) for page in range(1, toolkit.getPageCount() + 1)]
 
 

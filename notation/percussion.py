@@ -1,17 +1,12 @@
-"""How drums are written: staff position and notehead of each General MIDI key, and one line of rhythm.
+"""How drums are written: staff position and notehead of each General MIDI percussion key.
 
 Positions follow the usual drum-set key (Weinberg, Guide to Standardized Drumset Notation, 1998): kick in the
-lowest space, snare in the third, cymbals with crosses above. Conventions: a hit has no length of its own,
-so it is written up to the next hit, at most to the end of its beat; all hits share one voice.
+lowest space, snare in the third, cymbals with crosses above. No two sounds look the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-
-from notation.events import Bar, ScoreNote
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +49,3 @@ _SAME_SOUND = {35: 36, 40: 38, 48: 47, 57: 49, 59: 51}
 def sound_of(key: int) -> DrumSound:
     """The written sound for a General MIDI percussion key; unknown keys are written as a side stick."""
     return _BY_KEY.get(_SAME_SOUND.get(key, key), _BY_KEY[37])
-
-
-def drum_line(notes: Sequence[ScoreNote], bars: Sequence[Bar]) -> tuple[ScoreNote, ...]:
-    """The hits as one voice: each lasts to the next one or to the end of its beat, doubled hits once."""
-    hits = {(note.onset, sound_of(note.pitch).key): note for note in notes}
-    onsets = sorted({onset for onset, _ in hits})
-    following = dict(zip(onsets, [*onsets[1:], None], strict=True))
-    line = []
-    bar_index = 0
-    for (onset, _), note in sorted(hits.items(), key=lambda item: item[0]):
-        while bar_index + 1 < len(bars) and onset >= bars[bar_index].end:
-            bar_index += 1
-        bar = bars[bar_index]
-        beat = bar.time_signature.beat_quarters
-        beats_left = (bar.end - onset) / beat
-        end_of_beat = bar.end - (-(-beats_left // 1) - 1) * beat
-        following_onset = following[onset]
-        end = min(end_of_beat, following_onset) if following_onset is not None else end_of_beat
-        line.append(replace(note, duration=max(end - onset, Fraction(0)), staff=1, voice=1))
-    return tuple(line)

@@ -43,7 +43,7 @@ _WIDEST_TUPLET = Fraction(2)
 
 @dataclass(frozen=True, slots=True)
 class Tuplet:
-    """``actual`` notes in the time of ``normal`` notes of the value ``unit``; where the bracket begins, ends."""
+    """``actual`` notes in the time of ``normal`` of the value ``unit``; does its bracket start, stop here."""
 
     actual: int
     normal: int

@@ -226,22 +226,38 @@ class _Event:
     graces: tuple[tuple[int, ...], ...] = ()
 
 
-def _events(notes: Sequence[ScoreNote], chosen: Sequence[int]) -> list[_Event]:
-    """Chords of one voice in time. A note that would run into the next one ends there."""
+def _events(part: WrittenPart, chosen: Sequence[int]) -> list[_Event]:
+    """Chords of one voice in time. A note that would run into the next one ends there.
+
+    What was heard twice at one place (two hits of one drum, two stems' worth of a note) is written once.
+    """
+    notes = part.notes
     by_onset: dict[Fraction, list[int]] = {}
     graces: dict[Fraction, list[int]] = {}
     for i in chosen:
         (by_onset if notes[i].duration > 0 else graces).setdefault(notes[i].onset, []).append(i)
     onsets = sorted(by_onset)
+    graces_of: dict[Fraction, list[int]] = {}
+    for onset in sorted(graces):
+        # A grace note whose main note is gone leads to the next one, or to the last.
+        main = next((o for o in onsets if o >= onset), onsets[-1] if onsets else None)
+        if main is not None:
+            graces_of.setdefault(main, []).extend(graces[onset])
     events = []
-    for onset, following in zip(onsets, [*onsets[1:], None], strict=True):
-        together = sorted({notes[i].pitch: i for i in by_onset[onset]}.values(), key=lambda i: notes[i].pitch)
+    for onset, following in zip(onsets, [*onsets[1:], None], strict=False):
+        distinct = {_look(part, i): i for i in by_onset[onset]}
+        together = tuple(sorted(distinct.values(), key=lambda i: notes[i].pitch))
         end = max(notes[i].end for i in together)
         if following is not None:
             end = min(end, following)
-        before = tuple((i,) for i in graces.pop(onset, []))
-        events.append(_Event(onset, end, tuple(together), before))
+        events.append(_Event(onset, end, together, tuple((i,) for i in graces_of.get(onset, ()))))
     return events
+
+
+def _look(part: WrittenPart, index: int) -> tuple[int, str]:
+    """What two notes at one place have in common if they would be written on top of each other."""
+    pitch_number = part.notes[index].pitch
+    return (sound_of(pitch_number).key, "") if part.stem == "drums" else (pitch_number, part.names[index])
 
 
 @dataclass(slots=True)
@@ -268,7 +284,7 @@ def _fill(
 ) -> None:
     state = _Staff(part, home, ids)
     voices = {
-        number: _events(part.notes, [i for i in chosen if part.notes[i].voice == number])
+        number: _events(part, [i for i in chosen if part.notes[i].voice == number])
         for number in sorted({part.notes[i].voice for i in chosen})
     }
     signature = None
@@ -478,14 +494,15 @@ def _mark_accidentals(written: Sequence[tuple[Fraction, Any]], state: _Staff) ->
 
 
 def _write_lyrics(staff: stream.Part, state: _Staff) -> None:
+    """Syllables under their notes, and a slur over each melisma."""
+    written = [i for i in range(len(state.part.sung)) if i in state.first_of]
     start = None
-    for i, sung in enumerate(state.part.sung):
-        if i not in state.first_of:
-            continue
+    for i, following in zip(written, [*written[1:], None], strict=False):
+        sung = state.part.sung[i]
         if sung.syllables:
             start = i
             state.first_of[i].lyrics = [_lyric(sung)]
-        ends_here = i + 1 == len(state.part.sung) or not state.part.sung[i + 1].held
+        ends_here = following is None or not state.part.sung[following].held
         if sung.held and ends_here and start is not None:
             staff.insert(0, spanner.Slur([state.first_of[start], state.last_of[i]]))
 

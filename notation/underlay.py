@@ -44,25 +44,30 @@ class SungNote:
 
 
 def underlay(lyrics: Lyrics, notes: Sequence[ScoreNote]) -> tuple[SungNote, ...]:
-    """The syllables of ``lyrics`` under ``notes`` of one voice in time order, one entry per note."""
-    syllables = lyrics.syllables
-    if not notes:
-        return ()
+    """The syllables of ``lyrics`` under ``notes`` of one voice in time order, one entry per note.
+
+    Grace notes carry no syllable: it is written under their main note.
+    """
+    answer = [SungNote() for _ in notes]
+    mains = [i for i, note in enumerate(notes) if note.duration > 0]
+    if not mains:
+        return tuple(answer)
+    carried: dict[int, list[LyricSyllable]] = {i: [] for i in mains}
     printed = [syllable for word in lyrics.words for syllable in _printed(word)]
-    carried: list[list[LyricSyllable]] = [[] for _ in notes]
-    for text, index in zip(printed, _assign(syllables, notes), strict=True):
-        carried[index].append(text)
-    answer: list[SungNote] = []
+    for text, place in zip(printed, _assign(lyrics.syllables, [notes[i] for i in mains]), strict=True):
+        carried[mains[place]].append(text)
     singing = False
-    for i, texts in enumerate(carried):
-        joined = i > 0 and notes[i].onset - notes[i - 1].end < MELISMA_REST
+    previous_end: Fraction | None = None
+    for i, texts in carried.items():
+        joined = previous_end is not None and notes[i].onset - previous_end < MELISMA_REST
         singing = bool(texts) or (singing and joined)
-        answer.append(SungNote(tuple(texts), held=singing and not texts))
+        answer[i] = SungNote(tuple(texts), held=singing and not texts)
+        previous_end = notes[i].end
     return tuple(answer)
 
 
 def _printed(word: Word) -> list[LyricSyllable]:
-    """The word's syllables with how they hang together; parts without letters join the one before."""
+    """The word's syllables with how they hang together."""
     texts = [syllable.text.strip() for syllable in word.syllables]
     last = len(texts) - 1
     if last == 0:

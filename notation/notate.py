@@ -1,0 +1,74 @@
+"""From heard notes and beats to a score: the flow of notation.
+
+Task: bars from the beats, written rhythm, voices, key and spelling, chord symbols and underlay from the
+notes, put together by :mod:`notation.score`. Each stem becomes one part; stems without notes none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lyrics.words import Lyrics
+from notation.chords import find_chords
+from notation.events import Key, ScoreNote
+from notation.meter import ScoreTime, lay_bars
+from notation.quantise import quantise
+from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
+from notation.spelling import estimate_key, spell
+from notation.underlay import underlay
+from notation.voices import assign_voices, needs_two_staves
+from separation.engines import option
+from transcription.beatgrid import BeatGrid
+from transcription.notes import Note
+
+MONOPHONIC = ("vocals", "bass")
+
+
+@dataclass(frozen=True, slots=True)
+class NotationSettings:
+    """What a user decides about the score; anything left out is found from the music."""
+
+    key: Key | None = option(None, "the key, such as 'G major'; found from the notes if left out")
+    chords: bool = option(True, "write chord symbols over the top staff")
+
+
+def notate(
+    notes: Sequence[Note],
+    grid: BeatGrid,
+    lyrics: Lyrics = Lyrics(),
+    settings: NotationSettings = NotationSettings(),
+    title: str = "",
+    artist: str = "",
+) -> NotatedScore:
+    """Write the heard notes of all stems as one score, lyrics under the vocal stem."""
+    bars, time = lay_bars(grid, notes)
+    by_stem = {stem: [note for note in notes if note.stem == stem] for stem in _stems(notes)}
+    written = {stem: _written(stem, heard, time) for stem, heard in by_stem.items()}
+    key = settings.key or estimate_key([note for note in notes if note.stem != "drums"])
+    pitched = [note for stem, part in written.items() if stem != "drums" for note in part]
+    chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
+    parts = []
+    for stem, part in written.items():
+        names = spell(part, key) if stem != "drums" else [""] * len(part)
+        sung = underlay(lyrics, part) if stem == "vocals" else ()
+        staves = 2 if stem == "piano" or any(note.staff == 2 for note in part) else 1
+        parts.append(WrittenPart(stem, tuple(part), tuple(names), sung, staves))
+    return build_score(parts, bars, key, grid.tempo, chords, title, artist)
+
+
+def _stems(notes: Sequence[Note]) -> list[str]:
+    """The stems that have notes, in the order of the score; stems it doesn't know come before the bass."""
+    order = list(VOICINGS)
+    return sorted({note.stem for note in notes}, key=lambda s: (order.index(s if s in order else "other"), s))
+
+
+def _written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[ScoreNote, ...]:
+    """One stem's notes with written rhythm, staves and voices."""
+    notes = quantise(heard, time)
+    if stem == "drums":
+        return notes
+    if stem in MONOPHONIC:
+        return assign_voices(notes, monophonic=True)
+    two_staves = stem == "piano" or (stem != "guitar" and needs_two_staves(notes))
+    return assign_voices(notes, staves=2 if two_staves else 1)
