@@ -1,0 +1,390 @@
+"""The weights of the neural engines: which there are, where they lie, and how they get here.
+
+This is the only module that downloads. Demucs' safetensors come from the hub repositories that the
+demucs package itself names, through huggingface_hub (content-addressed and resumable); Whisper's
+checkpoints from openai-whisper's own addresses, which carry the sha256. Sizes and sha256 of every
+file are listed here as facts, and a file is checked against them each time before it is used, so a
+damaged or exchanged one is never loaded.
+
+Weights are kept in ``$FULLSCORE_MODELS``, by default ``~/.cache/fullscore``; what the hub's cache or
+``~/.cache/whisper`` already holds is used from there. A download that was cut off leaves only files
+whose name says so (``.incomplete``, ``.part``) and goes on from there the next time.
+
+Importing this module loads neither torch, whisper nor huggingface_hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from separation.engines import FullscoreError, Progress, silent
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 5.0
+"""A machine without a network should know within seconds."""
+READ_TIMEOUT_S = 30.0
+CHUNK = 1 << 20
+"""Bytes read at once."""
+
+HUB = "https://huggingface.co"
+DEMUCS_LICENCE = "published for research use (facebookresearch/demucs#327), code MIT"
+WHISPER_LICENCE = "MIT"
+WHISPER_ADDRESS = "https://openaipublic.azureedge.net/main/whisper/models"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """One file of a model: its name, its size in bytes and its sha256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that can be fetched. ``kind`` is ``separator`` or ``lyrics``.
+
+    ``source`` is a repository of the hub (``owner/name``) or the address under which the sha256 and
+    the name of the file follow.
+    """
+
+    name: str
+    kind: str
+    licence: str
+    source: str
+    files: tuple[WeightFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes in all."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def on_hub(self) -> bool:
+        return "://" not in self.source
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A line of ``fullscore models list``; ``path`` is None where the model is not on this machine."""
+
+    name: str
+    kind: str
+    size: int
+    licence: str
+    path: Path | None
+
+    @property
+    def present(self) -> bool:
+        return self.path is not None
+
+
+def _demucs(name: str, repository: str, *files: WeightFile) -> Model:
+    return Model(name, "separator", DEMUCS_LICENCE, repository, files)
+
+
+def _whisper(name: str, file: str, size: int, sha256: str) -> Model:
+    return Model(
+        f"whisper-{name}", "lyrics", WHISPER_LICENCE, WHISPER_ADDRESS, (WeightFile(file, size, sha256),)
+    )
+
+
+_MODELS = (
+    _demucs(
+        "htdemucs",
+        "adefossez/HTDemucs",
+        WeightFile("htdemucs.yaml", 21, "239c445d0b14454d541ad8bd9bb271c9e536d267e8a4625208744cbb2e7bb66c"),
+        WeightFile(
+            "955717e8.safetensors",
+            84_025_440,
+            "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd",
+        ),
+    ),
+    _demucs(
+        "htdemucs_ft",
+        "adefossez/HTDemucs-ft",
+        WeightFile(
+            "htdemucs_ft.yaml", 149, "69470b8c1bbd674437b51bc9fb491327a10ab0396b702c93389b9cf750016346"
+        ),
+        WeightFile(
+            "f7e0c4bc.safetensors",
+            84_025_440,
+            "2c85ab3c62dd6edd8e0b965e38b16fd1cdde357cc25de6b6bc9ce7c83f60925f",
+        ),
+        WeightFile(
+            "d12395a8.safetensors",
+            84_025_440,
+            "5b01a97567ae9a3178a6236fb520251045c03eb8834bc8c24a4eec11d6c8fb56",
+        ),
+        WeightFile(
+            "92cfc3b6.safetensors",
+            84_025_440,
+            "a241863551f30d01c42bd7b97da40839922ead3acb0f1fcab25682f55b4eeb59",
+        ),
+        WeightFile(
+            "04573f0d.safetensors",
+            84_025_440,
+            "68854b0d7c2b3274723b5761f6fd9f5aec5f1bcd3f0de7c1669546fdb7871b7c",
+        ),
+    ),
+    _demucs(
+        "htdemucs_6s",
+        "adefossez/HTDemucs-6s",
+        WeightFile(
+            "htdemucs_6s.yaml", 21, "207405151270af8fd81c2373c25d27950916682ac91dca7884a11ce13dad6f58"
+        ),
+        WeightFile(
+            "5c90dfd2.safetensors",
+            54_885_744,
+            "d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",
+        ),
+    ),
+    _whisper(
+        "tiny", "tiny.pt", 75_572_083, "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"
+    ),
+    _whisper(
+        "base", "base.pt", 145_262_807, "ed3a0b6b1c0edf879ad9b11b1af5a0e6ab5db9205f891f668f8b0e6c6326e34e"
+    ),
+    _whisper(
+        "small", "small.pt", 483_617_219, "9ecf779972d90ba49c06d968637d720dd632c55bbf19d441fb42bf17a411e794"
+    ),
+    _whisper(
+        "medium",
+        "medium.pt",
+        1_528_008_539,
+        "345ae4da62f9b3d59415adc60127b97c714f32e89e936602e85993674d08dcb1",
+    ),
+    _whisper(
+        "large-v3",
+        "large-v3.pt",
+        3_087_371_615,
+        "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb",
+    ),
+    _whisper(
+        "turbo",
+        "large-v3-turbo.pt",
+        1_617_941_637,
+        "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a",
+    ),
+)
+CATALOGUE = {model.name: model for model in _MODELS}
+
+
+def models_folder() -> Path:
+    """Where weights are kept: ``$FULLSCORE_MODELS`` or ``~/.cache/fullscore``."""
+    chosen = os.environ.get("FULLSCORE_MODELS")
+    return Path(chosen).expanduser() if chosen else _cache_home() / "fullscore"
+
+
+def list_models() -> tuple[ModelRow, ...]:
+    """Every model of the catalogue and whether it is here."""
+    return tuple(
+        ModelRow(model.name, model.kind, model.size, model.licence, _find(model))
+        for model in CATALOGUE.values()
+    )
+
+
+def available(name: str) -> Path | None:
+    """Where the model's weights lie (a folder for Demucs, a file for Whisper), or None.
+
+    Looks at names and sizes only; `fetch` checks the contents. Raises FullscoreError for a name that
+    isn't in the catalogue.
+    """
+    return _find(_model(name))
+
+
+def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Path:
+    """The model's weights, downloaded if they aren't here, with their contents checked.
+
+    Raises FullscoreError if they are absent and can't be fetched (``offline``, no network, disk full),
+    or aren't the bytes they should be.
+    """
+    model = _model(name)
+    path = _find(model)
+    if path is not None:
+        broken = [file for file in _paths(model, path) if not _is_whole(*file)]
+        if not broken:
+            return path
+        logger.warning("the weights in %s are damaged and are fetched again", path)
+    if offline:
+        raise FullscoreError(
+            f"the weights of '{name}' are not on this machine; fetch them while online with: "
+            f"fullscore models fetch {name}"
+        )
+    return _from_hub(model, progress) if model.on_hub else _from_address(model, progress)
+
+
+def _model(name: str) -> Model:
+    if name not in CATALOGUE:
+        raise FullscoreError(f"there are no weights called '{name}'; choose from: {', '.join(CATALOGUE)}")
+    return CATALOGUE[name]
+
+
+def _cache_home() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _hub_caches() -> tuple[Path, ...]:
+    """Our own hub cache, then the one that every program shares (as huggingface_hub finds it)."""
+    home = Path(os.environ.get("HF_HOME") or _cache_home() / "huggingface")
+    shared = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+    return models_folder() / "hub", shared
+
+
+def _places(model: Model) -> Iterator[Path]:
+    """Where the model may lie, ours first."""
+    if model.on_hub:
+        for cache in _hub_caches():
+            yield from sorted((cache / f"models--{model.source.replace('/', '--')}" / "snapshots").glob("*"))
+    else:
+        yield models_folder() / "whisper" / model.files[0].name
+        yield _cache_home() / "whisper" / model.files[0].name
+
+
+def _paths(model: Model, place: Path) -> list[tuple[Path, WeightFile]]:
+    return [(place / file.name if model.on_hub else place, file) for file in model.files]
+
+
+def _find(model: Model) -> Path | None:
+    for place in _places(model):
+        if all(path.is_file() and path.stat().st_size == file.size for path, file in _paths(model, place)):
+            return place
+    return None
+
+
+def _is_whole(path: Path, file: WeightFile) -> bool:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+
+
+def _check(path: Path, file: WeightFile, source: str) -> None:
+    """A file with other bytes than listed is deleted."""
+    if not _is_whole(path, file):
+        path.resolve().unlink()
+        raise FullscoreError(
+            f"'{file.name}' from {source} is not the file it should be (its sha256 differs) and was deleted; "
+            "try again, or from another network"
+        )
+
+
+def _from_hub(model: Model, progress: Progress) -> Path:
+    endpoint = os.environ.get("HF_ENDPOINT") or HUB
+    # huggingface_hub tries for 23 s before it believes that there is no network.
+    _reach(f"{endpoint}/{model.source}/resolve/main/{model.files[0].name}", model)
+    from huggingface_hub import hf_hub_download
+
+    done = 0
+    path = models_folder()
+    for file in model.files:
+        report = _reporter(progress, model, done)
+        try:
+            path = Path(
+                hf_hub_download(
+                    model.source,
+                    file.name,
+                    cache_dir=_hub_caches()[0],
+                    etag_timeout=CONNECT_TIMEOUT_S,
+                    endpoint=endpoint,
+                    tqdm_class=_bar(report),
+                )
+            )
+        # Its errors are OSErrors and ValueErrors of many kinds: no network, no room, no such repository.
+        except (OSError, ValueError) as error:
+            raise _unreachable(model, endpoint, error) from error
+        _check(path, file, model.source)
+        done += file.size
+        report(file.size)
+    return path.parent
+
+
+def _from_address(model: Model, progress: Progress) -> Path:
+    """Download one file to ``<name>.part``, going on where an earlier attempt ended."""
+    file = model.files[0]
+    address = f"{model.source}/{file.sha256}/{file.name}"
+    target = models_folder() / "whisper" / file.name
+    part = target.with_name(f"{file.name}.part")
+    report = _reporter(progress, model, 0)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        _reach(address, model)
+        start = part.stat().st_size if part.exists() else 0
+        if start < file.size:
+            _download(address, part, start, report)
+        if part.stat().st_size < file.size:
+            raise ConnectionError("the connection broke off")
+        _check(part, file, address)
+        part.replace(target)
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(model, address, error) from error
+    return target
+
+
+def _download(address: str, part: Path, start: int, report: Callable[[int], None]) -> None:
+    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
+    with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
+        # 206: the server sends the rest only; otherwise it starts over.
+        going_on = answer.status == 206
+        count = start if going_on else 0
+        with part.open("ab" if going_on else "wb") as file:
+            while chunk := answer.read(CHUNK):
+                file.write(chunk)
+                count += len(chunk)
+                report(count)
+
+
+def _reach(address: str, model: Model) -> None:
+    """Raise FullscoreError within CONNECT_TIMEOUT_S where the server can't be reached."""
+    try:
+        urllib.request.urlopen(
+            urllib.request.Request(address, method="HEAD"), timeout=CONNECT_TIMEOUT_S
+        ).close()
+    except urllib.error.HTTPError:
+        # It answers; what it thinks of the request the download will hear.
+        return
+    except OSError as error:
+        raise _unreachable(model, address, error) from error
+
+
+def _unreachable(model: Model, address: str, error: Exception) -> FullscoreError:
+    reason = str(getattr(error, "reason", error)).partition("\n")[0]
+    return FullscoreError(
+        f"the weights of '{model.name}' could not be fetched from {address} ({reason}); "
+        f"try again with: fullscore models fetch {model.name}"
+    )
+
+
+def _reporter(progress: Progress, model: Model, before: int) -> Callable[[int], None]:
+    def report(count: int) -> None:
+        progress(min(1.0, (before + count) / model.size), f"fetching {model.name}")
+
+    return report
+
+
+def _bar(report: Callable[[int], None]) -> Any:
+    """A tqdm class for huggingface_hub that shows nothing itself and reports the bytes so far."""
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options.pop("name", None)
+            super().__init__(*args, **{**options, "disable": False})
+
+        def display(self, *args: Any, **options: Any) -> None:
+            """Nothing: the caller has the one bar."""
+
+        def update(self, n: float | None = 1) -> None:
+            super().update(n)
+            report(int(self.n))
+
+    return Bar

@@ -1,0 +1,248 @@
+"""Fetching from real servers on this machine: one that speaks the hub's language, one with plain files."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import weights
+from pipeline.weights import CATALOGUE, Model, WeightFile, available, fetch, list_models
+from separation.engines import FullscoreError
+
+COMMIT = "0123456789" * 4
+
+
+class Server:
+    """Serves ``files`` by the last part of their address, with ranges, a hub's headers, and a way to fail."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.cut_after: int | None = None
+        self.asked: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.answer(body=False)
+
+            def do_GET(self) -> None:
+                self.answer(body=True)
+
+            def answer(self, body: bool) -> None:
+                name = self.path.rpartition("/")[2]
+                start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-") or 0)
+                server.asked.append(f"{self.command} {name} {start}")
+                content = server.files.get(name)
+                self.send_response(404 if content is None else 206 if start else 200)
+                content = content or b""
+                self.send_header("Content-Length", str(len(content) - start))
+                self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+                self.send_header("X-Repo-Commit", COMMIT)
+                if start:
+                    self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+                self.end_headers()
+                if body:
+                    self.wfile.write(content[start : server.cut_after])
+
+            def log_message(self, *args: Any) -> None:
+                """Quiet."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.http.server_port}"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def put(self, name: str, content: bytes) -> WeightFile:
+        self.files[name] = content
+        return WeightFile(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Caches of this test's own."""
+    monkeypatch.setenv("FULLSCORE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for name in ("HF_HOME", "HF_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    server = Server()
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    yield server
+    server.http.shutdown()
+
+
+@pytest.fixture
+def demucs(server: Server, monkeypatch: pytest.MonkeyPatch) -> Model:
+    files = (
+        server.put("htdemucs.yaml", b"models: ['955717e8']\n"),
+        server.put("955717e8.safetensors", b"W" * 5000),
+    )
+    model = replace(CATALOGUE["htdemucs"], files=files)
+    monkeypatch.setitem(CATALOGUE, "htdemucs", model)
+    return model
+
+
+@pytest.fixture
+def whisper(server: Server, monkeypatch: pytest.MonkeyPatch) -> Model:
+    content = bytes(range(256)) * 20000
+    model = replace(CATALOGUE["whisper-tiny"], source=server.address, files=(server.put("tiny.pt", content),))
+    monkeypatch.setitem(CATALOGUE, "whisper-tiny", model)
+    return model
+
+
+def left_behind(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_whisper_addresses_are_those_of_the_package() -> None:
+    models = pytest.importorskip("whisper")._MODELS
+    ours = [model for model in CATALOGUE.values() if model.kind == "lyrics"]
+    assert len(ours) == 6
+    for model in ours:
+        file = model.files[0]
+        assert f"{model.source}/{file.sha256}/{file.name}" == models[model.name.removeprefix("whisper-")]
+
+
+def test_demucs_repositories_and_bags_are_those_of_the_package() -> None:
+    hf, pretrained = pytest.importorskip("demucs.hf"), pytest.importorskip("demucs.pretrained")
+    ours = [model for model in CATALOGUE.values() if model.kind == "separator"]
+    assert len(ours) == 3
+    for model in ours:
+        assert model.source == f"{hf.DEFAULT_NAMESPACE}/{hf.hf_repo_name(model.name)}"
+        bag = (pretrained.REMOTE_ROOT / f"{model.name}.yaml").read_bytes()
+        assert hashlib.sha256(bag).hexdigest() == model.files[0].sha256
+        for file in model.files[1:]:
+            assert file.name.removesuffix(".safetensors") in bag.decode()
+
+
+def test_listing_loads_nothing_heavy_and_finds_nothing_here() -> None:
+    code = (
+        "import sys, pipeline.weights as w; assert not any(r.present for r in w.list_models());"
+        "assert not {'torch', 'whisper', 'huggingface_hub', 'demucs'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_say_name_size_and_licence() -> None:
+    row = next(row for row in list_models() if row.name == "htdemucs_ft")
+    assert (row.kind, row.present, row.path) == ("separator", False, None)
+    assert row.size == 4 * 84_025_440 + 149
+    assert "research" in row.licence
+
+
+def test_demucs_comes_from_the_hub_in_the_hubs_layout(demucs: Model, server: Server) -> None:
+    seen: list[float] = []
+    assert available("htdemucs") is None
+    folder = fetch("htdemucs", lambda share, _: seen.append(share))
+    assert (folder / "htdemucs.yaml").read_bytes() == server.files["htdemucs.yaml"]
+    assert (folder / "955717e8.safetensors").read_bytes() == b"W" * 5000
+    assert available("htdemucs") == folder
+    assert seen == sorted(seen)
+    assert seen[-1] == 1.0
+    server.asked.clear()
+    assert fetch("htdemucs", offline=True) == folder
+    assert server.asked == []
+
+
+def test_other_bytes_from_the_hub_are_not_used(demucs: Model, server: Server, home: Path) -> None:
+    server.files["955717e8.safetensors"] = b"X" * 5000
+    with pytest.raises(FullscoreError, match="sha256 differs"):
+        fetch("htdemucs")
+    assert available("htdemucs") is None
+    assert b"X" * 5000 not in [path.read_bytes() for path in home.rglob("*") if path.is_file()]
+
+
+def test_a_repository_that_is_gone(demucs: Model, server: Server) -> None:
+    server.files.clear()
+    with pytest.raises(FullscoreError, match="fullscore models fetch htdemucs"):
+        fetch("htdemucs")
+
+
+def test_a_damaged_file_is_fetched_again(whisper: Model) -> None:
+    path = fetch("whisper-tiny")
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + b"?")
+    assert available("whisper-tiny") == path
+    assert fetch("whisper-tiny").read_bytes() == content
+
+
+def test_whisper_resumes_where_it_was_cut_off(whisper: Model, server: Server, home: Path) -> None:
+    server.cut_after = 3_000_000
+    with pytest.raises(FullscoreError, match="fullscore models fetch whisper-tiny"):
+        fetch("whisper-tiny")
+    assert available("whisper-tiny") is None
+    assert left_behind(home) == ["tiny.pt.part"]
+    server.cut_after = None
+    assert fetch("whisper-tiny").read_bytes() == server.files["tiny.pt"]
+    assert server.asked[-1] == "GET tiny.pt 3000000"
+    assert left_behind(home) == ["tiny.pt"]
+
+
+def test_other_bytes_from_an_address_are_not_used(whisper: Model, server: Server, home: Path) -> None:
+    server.files["tiny.pt"] = server.files["tiny.pt"][::-1]
+    with pytest.raises(FullscoreError, match="sha256 differs"):
+        fetch("whisper-tiny")
+    assert left_behind(home) == []
+
+
+def test_cancelling_a_download(whisper: Model, home: Path) -> None:
+    def cancel(share: float, message: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("whisper-tiny", cancel)
+    assert left_behind(home) == ["tiny.pt.part"]
+
+
+def test_what_other_programs_have_is_used_after_a_check(
+    whisper: Model, demucs: Model, server: Server, home: Path
+) -> None:
+    file = home / "cache" / "whisper" / "tiny.pt"
+    snapshot = home / "cache/huggingface/hub/models--adefossez--HTDemucs/snapshots/abc"
+    for path, name in ((file, "tiny.pt"), (snapshot / "htdemucs.yaml", "htdemucs.yaml")):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(server.files[name])
+    assert fetch("whisper-tiny", offline=True) == file
+    assert available("htdemucs") is None
+    (snapshot / "955717e8.safetensors").write_bytes(b"W" * 5000)
+    assert fetch("htdemucs", offline=True) == snapshot
+    (snapshot / "955717e8.safetensors").write_bytes(b"X" * 5000)
+    with pytest.raises(FullscoreError, match="while online"):
+        fetch("htdemucs", offline=True)
+
+
+@pytest.mark.parametrize("name", ["htdemucs", "whisper-tiny"])
+def test_without_a_network_the_answer_comes_at_once_and_names_the_command(
+    name: str, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    nobody = "http://127.0.0.1:9"
+    monkeypatch.setenv("HF_ENDPOINT", nobody)
+    monkeypatch.setitem(CATALOGUE, "whisper-tiny", replace(CATALOGUE["whisper-tiny"], source=nobody))
+    start = time.monotonic()
+    with pytest.raises(FullscoreError, match=f"fullscore models fetch {name}") as caught:
+        fetch(name)
+    assert time.monotonic() - start < weights.CONNECT_TIMEOUT_S
+    assert "\n" not in str(caught.value)
+    assert left_behind(home) == []
+
+
+def test_offline_and_unknown_names() -> None:
+    with pytest.raises(
+        FullscoreError, match="fetch them while online with: fullscore models fetch htdemucs_6s"
+    ):
+        fetch("htdemucs_6s", offline=True)
+    with pytest.raises(FullscoreError, match="choose from: htdemucs, "):
+        available("htdemux")
