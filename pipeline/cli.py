@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(notate, ["tempo", "time_signature", "key"])
 
     evaluate = command("evaluate", _evaluate, "compare an estimate with a reference")
-    evaluate.add_argument("kind", choices=("notes", "beats", "lyrics", "key"))
+    evaluate.add_argument("kind", choices=("notes", "beats", "key", "meter", "lyrics", "score"))
     evaluate.add_argument("reference", type=Path, help="a file, or a folder of files")
     evaluate.add_argument("estimate", type=Path, help="a file, or a folder of files with the same names")
     evaluate.add_argument("--language", default="en", help="of the lyrics (default: en)")
