@@ -36,9 +36,7 @@ def notate_file(
     try:
         write_musicxml(notate(notes, grid, settings=settings, title=midi.stem), score)
     except OSError as error:
-        raise FullscoreError(
-            f"can't write {score} ({error.strerror}): choose another place with -o"
-        ) from error
+        raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
 
 
 def read_grid(path: Path, time_signature: TimeSignature | None = None) -> BeatGrid:

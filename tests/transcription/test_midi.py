@@ -12,7 +12,7 @@ from transcription.midi import SHORTEST, read_midi, stem_of
 def test_tracks_become_stems_and_no_note_is_lost(tmp_path: Path) -> None:
     midi = pretty_midi.PrettyMIDI()
     piano = pretty_midi.Instrument(0)
-    piano.notes = [pretty_midi.Note(90, 60, 0.5, 1.0), pretty_midi.Note(80, 64, 0.5, 0.5001)]
+    piano.notes = [pretty_midi.Note(90, 60, 0.5, 1.0), pretty_midi.Note(80, 64, 0.5, 0.503)]
     drums = pretty_midi.Instrument(0, is_drum=True)
     drums.notes = [pretty_midi.Note(100, 36, 0.25, 0.3)]
     midi.instruments = [piano, drums]
