@@ -69,6 +69,14 @@ _LONG_WAIT_S = 16.0  # beyond: only at the end of a line, at constant cost plus 
 _MAX_CANDIDATES_ABREAST = 1500  # half the width of the band; a song of eight minutes needs no band
 _SHORTEST_S, _LONGEST_S = 0.10, 0.80  # plausible syllable lengths of a whole song
 _ANCHOR_SPREAD_S = 0.25  # how exactly a person times the lines of an LRC file
+_SAME_ONSET_S = 0.08  # a rise this near a note's onset is that note
+_NEAREST_S = 0.04  # syllables are not sung closer together
+_LEVEL_RANGE_DB = 40.0
+_RISE_S = 0.04  # half the time in which a syllable swells
+_LEAST_RISE_DB = 1.5
+_CLEAR_RISE_DB = 4.0
+_MOST_PARTS = 12  # into which one long sound may be divided
+_LOST_COST = 12.0  # of a wait inside a line that no singer makes
 _REST_S = 0.12  # shorter gaps between notes are articulation
 
 
@@ -87,7 +95,7 @@ def align(
     duration = max([audio.duration if audio else 0.0, *(note.offset for note in notes), 0.25 * len(units)])
     candidates = _candidates(notes, audio, units, duration)
     chosen = _best_path(units, candidates)
-    onsets, sure = candidates.times[chosen], candidates.probability[chosen]
+    onsets, sure = candidates.times[chosen], candidates.evidence[chosen]
     return _lyrics(sheet, units, onsets, _offsets(onsets, candidates, duration), sure, language)
 
 
@@ -119,81 +127,108 @@ def _units(sheet: Sequence[SheetLine], language: str) -> list[Unit]:
 class Candidates:
     """Moments at which a syllable may start, in order.
 
-    ``probability`` that one does; ``voiced`` is the time sung up to each; ``ends`` when the sound
-    that starts there ends.
+    ``probability`` that one does; ``evidence`` is how surely something was heard there at all;
+    ``voiced`` is the time sung up to each; ``ends`` when the sound that starts there ends.
     """
 
     times: Floats
     probability: Floats
+    evidence: Floats
     voiced: Floats
     ends: Floats
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """A candidate in the making: ``score`` are its log-odds up to a shift common to the song."""
+
+    time: float
+    score: float
+    evidence: float
+    end: float
 
 
 def _candidates(
     notes: Sequence[Note], audio: Audio | None, units: Sequence[Unit], duration: float
 ) -> Candidates:
-    rises, rise_scores, spans = _voice(audio)
-    notes = sorted(notes)
+    rises, spans = _voice(audio)
     covered = _union([(note.onset, note.offset) for note in notes] or spans or [(0.0, duration)])
-    sung = sum(end - start for start, end in covered)
-    length = float(np.clip(sung / len(units), _SHORTEST_S, _LONGEST_S))
-    found: list[tuple[float, float, float]] = []  # time, score, end
-    last = -1.0
-    for note in notes:
-        score = 3.0 * (note.confidence - 0.5) + (0.6 if note.onset - last > _REST_S else 0.0)
-        found.append((note.onset, score + min(0.0, 2.0 * (note.duration / length - 0.4)), note.offset))
-        last = max(last, note.offset)
-    near = np.array([time for time, _, _ in found])
-    for time, score in zip(rises, rise_scores, strict=True):
-        if not len(near) or np.min(np.abs(near - time)) > 0.08:
-            found.append((time, score - 2.0 * bool(len(near)), time + length))
-    found += [(unit.anchor, 3.0, unit.anchor + length) for unit in units if unit.anchor is not None]
-    found += _fillers(found, covered, 0.6 * length)
-    found.sort()
-    times = np.array([time for time, _, _ in found])
-    scores = np.array([score for _, score, _ in found])
-    ends = np.array([end for _, _, end in found])
-    missing = len(units) + 1 - len(times)
-    if missing > 0:  # fewer moments than syllables: divide the time itself
-        extra = np.linspace(0.0, duration, len(units) + 3)[1:-1]
-        times, scores = np.concatenate([times, extra]), np.concatenate([scores, np.full(len(extra), -4.0)])
-        ends = np.concatenate([ends, extra + length])
-        order = np.argsort(times, kind="stable")
-        times, scores, ends = times[order], scores[order], ends[order]
+    length = float(np.clip(_total(covered) / len(units), _SHORTEST_S, _LONGEST_S))
+    moments = _note_moments(notes, length)
+    onsets = np.array([moment.time for moment in moments])
+    for rise in rises:
+        if not len(onsets):
+            moments.append(Moment(rise.time, rise.score, rise.evidence, rise.time + length))
+        elif np.min(np.abs(onsets - rise.time)) > _SAME_ONSET_S:
+            moments.append(Moment(rise.time, rise.score - 2.0, rise.evidence, rise.time + length))
+    moments += [
+        Moment(unit.anchor, 3.0, 1.0, unit.anchor + length) for unit in units if unit.anchor is not None
+    ]
+    moments = _merged(moments + _fillers(moments, covered, 0.6 * length))
+    if len(moments) < len(units):  # divide the time itself
+        even = np.linspace(0.0, duration, 2 * len(units) + 1)[:-1]
+        moments = _merged(moments + [Moment(t, -4.0, 0.0, t + length) for t in even.tolist()])
+    times = np.array([moment.time for moment in moments])
     edges = np.array(covered)
-    voiced = np.clip(times[:, None] - edges[None, :, 0], 0, edges[:, 1] - edges[:, 0]).sum(axis=1)
-    return Candidates(times, _calibrated(scores, len(units)), voiced, ends)
+    return Candidates(
+        times,
+        _calibrated(np.array([moment.score for moment in moments]), len(units)),
+        np.array([moment.evidence for moment in moments]),
+        np.clip(times[:, None] - edges[None, :, 0], 0, edges[:, 1] - edges[:, 0]).sum(axis=1),
+        np.array([moment.end for moment in moments]),
+    )
 
 
-def _voice(audio: Audio | None) -> tuple[Floats, Floats, list[tuple[float, float]]]:
+def _note_moments(notes: Sequence[Note], length: float) -> list[Moment]:
+    """Onsets of notes: likelier after a rest, less likely where the note is too short for a syllable."""
+    moments: list[Moment] = []
+    last = -1.0
+    for note in sorted(notes):
+        score = 3.0 * (note.confidence - 0.5) + min(0.0, 2.0 * (note.duration / length - 0.4))
+        score += 0.6 if note.onset - last > _REST_S else 0.0
+        moments.append(Moment(note.onset, score, note.confidence, note.offset))
+        last = max(last, note.offset)
+    return moments
+
+
+def _merged(moments: Sequence[Moment]) -> list[Moment]:
+    """In order, those at nearly the same time (chords, doubled evidence) as the likeliest of them."""
+    merged: list[Moment] = []
+    for moment in sorted(moments):
+        if merged and moment.time - merged[-1].time < _NEAREST_S:
+            merged[-1] = max(merged[-1], moment, key=lambda one: one.score)
+        else:
+            merged.append(moment)
+    return merged
+
+
+def _voice(audio: Audio | None) -> tuple[list[Moment], list[tuple[float, float]]]:
     """Where the level rises as at the start of a syllable, how clearly, and where there is sound at all."""
-    if audio is None or not audio.samples.shape[1]:
-        return np.empty(0), np.empty(0), []
-    spans = [(span.start, span.end) for span in voiced_spans(audio)]
-    if not spans:
-        return np.empty(0), np.empty(0), []
+    spans = [(span.start, span.end) for span in voiced_spans(audio)] if audio else []
+    if audio is None or not spans:
+        return [], spans
     level = level_db(audio)
-    level = np.maximum(level, np.percentile(level, 95) - 40.0)
-    # The derivative of a Gaussian of about half a short syllable.
-    t = np.arange(-6, 7) * HOP_S
-    kernel = -t * np.exp(-0.5 * (t / 0.04) ** 2)
-    slope = np.convolve(level, -kernel[::-1] / np.abs(kernel).sum() * 2, mode="same")
-    peaks, properties = scipy.signal.find_peaks(slope, height=1.5, distance=4)
-    height = properties["peak_heights"]
-    return peaks * HOP_S, np.clip(height / 4.0 - 1.5, -1.5, 1.5), spans
+    level = np.maximum(level, np.percentile(level, 95) - _LEVEL_RANGE_DB)
+    lag = np.arange(-6, 7) * HOP_S
+    kernel = -lag * np.exp(-0.5 * (lag / _RISE_S) ** 2)  # the derivative of a Gaussian
+    rise_db = np.convolve(level, -kernel[::-1] / np.abs(kernel).sum() * 2, mode="same")
+    peaks, found = scipy.signal.find_peaks(rise_db, height=_LEAST_RISE_DB, distance=4)
+    scores = np.clip(found["peak_heights"] / _CLEAR_RISE_DB - 1.5, -1.5, 1.5)
+    return [
+        Moment(float(frame * HOP_S), float(score), 0.5, float(frame * HOP_S))
+        for frame, score in zip(peaks, scores, strict=True)
+    ], spans
 
 
-def _fillers(
-    found: Sequence[tuple[float, float, float]], covered: Sequence[tuple[float, float]], step: float
-) -> list[tuple[float, float, float]]:
+def _fillers(moments: Sequence[Moment], covered: Sequence[tuple[float, float]], step: float) -> list[Moment]:
     """Unlikely moments inside long sounds, where a tracker may have joined several syllables."""
-    times = np.array(sorted(time for time, _, _ in found))
-    result: list[tuple[float, float, float]] = []
+    times = np.array(sorted(moment.time for moment in moments))
+    result: list[Moment] = []
     for start, end in covered:
         inside = [start, *times[(times > start) & (times < end)].tolist(), end]
         for a, b in itertools.pairwise(inside):
-            parts = min(int((b - a) / step), 12)
-            result += [(a + (b - a) * k / parts, -3.0, b) for k in range(1, parts)]
+            parts = min(int((b - a) / step), _MOST_PARTS)
+            result += [Moment(a + (b - a) * k / parts, -3.0, 0.1, b) for k in range(1, parts)]
     return result
 
 
@@ -205,6 +240,10 @@ def _calibrated(scores: Floats, expected: int) -> Floats:
         total = (1.0 / (1.0 + np.exp(-(scores + shift)))).sum()
         low, high = (shift, high) if total < expected else (low, shift)
     return np.asarray(np.clip(1.0 / (1.0 + np.exp(-(scores + low))), 1e-3, 0.97))
+
+
+def _total(intervals: Sequence[tuple[float, float]]) -> float:
+    return sum(end - start for start, end in intervals)
 
 
 def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -225,7 +264,7 @@ def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:
     path = np.empty(0, dtype=np.int64)
     for _ in range(3):
         path = _viterbi(units, candidates, length)
-        within = np.array([unit.before in (SYLLABLE, WORD) for unit in units[1:]])
+        within = np.array([unit.before in (SYLLABLE, WORD) for unit in units[1:]], dtype=bool)
         steps = np.diff(candidates.times[path])[within]
         if not len(steps):
             break
@@ -240,10 +279,7 @@ def _viterbi(units: Sequence[Unit], candidates: Candidates, length: float) -> In
     windows = {kind: _window(kind, candidates, skipped, length) for kind in INTERVALS}
     half = _MAX_CANDIDATES_ABREAST
     best = start + skipped[:-1] + _SLOPE_PER_S * times + _anchor_cost(units[0], times)
-    origins = np.zeros((len(units), count if count <= 2 * half else 0), dtype=np.int32)
-    kept: list[tuple[int, npt.NDArray[np.int32]]] = (
-        [(0, origins[0])] if origins.size else [(0, np.zeros(count, np.int32))]
-    )
+    kept: list[tuple[int, npt.NDArray[np.int32]]] = [(0, np.zeros(count, np.int32))]
     for s in range(1, len(units)):
         unit = units[s]
         low = max(0, round(count * s / len(units)) - half)
@@ -255,8 +291,7 @@ def _viterbi(units: Sequence[Unit], candidates: Candidates, length: float) -> In
         pick = np.argmin(total, axis=1)
         value = total[np.arange(len(columns)), pick]
         origin = columns - 1 - pick
-        if unit.before >= LINE:
-            value, origin = _after_long_wait(value, origin, best, candidates, skipped, unit.before, columns)
+        value, origin = _after_long_wait(value, origin, best, candidates, skipped, unit.before, columns)
         best = np.full(count, np.inf)
         best[low:high] = value + start[low:high] + _anchor_cost(unit, times[low:high])
         kept.append((low, origin.astype(np.int32)))
@@ -270,8 +305,7 @@ def _viterbi(units: Sequence[Unit], candidates: Candidates, length: float) -> In
 def _window(kind: int, candidates: Candidates, skipped: Floats, length: float) -> tuple[int, Floats]:
     """Costs of going from each of the last candidates to this one, by how many back; within the long wait."""
     times = candidates.times
-    longest = _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 2
-    first = np.searchsorted(times, times - longest)
+    first = np.searchsorted(times, times - _longest_wait(kind))
     reach = max(1, int((np.arange(len(times)) - first).max()))
     columns = np.arange(len(times))[:, None]
     previous = columns - np.arange(1, reach + 1)[None, :]
@@ -279,7 +313,11 @@ def _window(kind: int, candidates: Candidates, skipped: Floats, length: float) -
     wait = times[columns] - times[known]
     rest = wait - (candidates.voiced[columns] - candidates.voiced[known])
     cost = _interval_cost(INTERVALS[kind], wait, rest, length) + skipped[columns] - skipped[known + 1]
-    return reach, np.where((previous >= 0) & (wait > 0.03), cost, np.inf)
+    return reach, np.where((previous >= 0) & (wait <= _longest_wait(kind)), cost, np.inf)
+
+
+def _longest_wait(kind: int) -> float:
+    return _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 2
 
 
 def _interval_cost(law: Interval, wait: Floats, rest: Floats, length: float) -> Floats:
@@ -298,13 +336,12 @@ def _after_long_wait(
     kind: int,
     columns: Ints,
 ) -> tuple[Floats, Ints]:
-    """The same, where a line may also start after any longer wait (an interlude)."""
-    law = INTERVALS[kind]
-    constant = -np.log(law.outlier / _OUTLIER_RANGE)
+    """The same, where any longer wait is possible too: an interlude between lines."""
+    constant = -np.log(INTERVALS[kind].outlier / _OUTLIER_RANGE) + (_LOST_COST if kind < LINE else 0.0)
     waiting = best - _SLOPE_PER_S * candidates.times - skipped[1:]
     lowest = np.minimum.accumulate(waiting)
     where = np.maximum.accumulate(np.where(waiting <= lowest, np.arange(len(waiting)), 0))
-    last = np.searchsorted(candidates.times, candidates.times[columns] - _LONG_WAIT_S) - 1
+    last = np.searchsorted(candidates.times, candidates.times[columns] - _longest_wait(kind)) - 1
     usable = last >= 0
     known = np.maximum(last, 0)
     cost = lowest[known] + constant + _SLOPE_PER_S * candidates.times[columns] + skipped[columns]
@@ -383,6 +420,7 @@ def guess_language(sheet: Sequence[SheetLine]) -> str:
     for code, letters in (("ja", "[぀-ヿ]"), ("ko", "[가-힣]"), ("zh", "[一-鿿]"), ("el", "[α-ω]")):
         if len(re.findall(letters, text)) > 0.2 * len(text) > 0:
             return code
-    counts = {code: sum(word in set(stop.split()) for word in words) for code, stop in _STOP_WORDS.items()}
-    best = max(counts, key=lambda code: counts[code])
-    return best if counts[best] > 0.05 * len(words) else ""
+    # Two different ones at least: "la la la" is no language.
+    found = {code: [word for word in words if word in stop.split()] for code, stop in _STOP_WORDS.items()}
+    best = max(found, key=lambda code: len(found[code]))
+    return best if len(set(found[best])) > 1 and len(found[best]) > 0.05 * len(words) else ""

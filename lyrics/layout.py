@@ -133,7 +133,7 @@ def _parse_lrc(rows: Sequence[str]) -> tuple[SheetLine, ...]:
     lines: list[SheetLine] = []
     fresh = True
     for time, _, text in sorted(timed):
-        words = () if _HEADER.match(text) else _words(text)
+        words = () if re.fullmatch(r"\[.*\]", text) else _words(text)
         if words:
             lines.append(SheetLine(words, fresh, max(0.0, time - offset)))
         fresh = not words

@@ -195,7 +195,7 @@ def _is_silent_e(before: str, ending: str) -> bool:
 @lru_cache(maxsize=64)
 def _dictionary(language: str) -> pyphen.Pyphen | None:
     code = pyphen.language_fallback({"en": "en_US", "no": "nb", "pt": "pt_PT"}.get(language, language))
-    return pyphen.Pyphen(lang=code, left=1, right=1) if code else None
+    return pyphen.Pyphen(lang=code, left=1, right=2) if code else None
 
 
 def _hyphenation(core: str, language: str) -> frozenset[int]:

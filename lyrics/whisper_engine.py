@@ -92,7 +92,10 @@ class WhisperSettings:
         maximum=0.0,
     )
     compression: float = option(
-        2.4, "compression ratio of its text above which a segment counts as a loop", minimum=1.0, maximum=100.0
+        2.4,
+        "compression ratio of its text above which a segment counts as a loop",
+        minimum=1.0,
+        maximum=100.0,
     )
     skipped_silence_s: float = option(
         2.0, "silence around doubtful words that has them skipped, in seconds", minimum=0.0, maximum=30.0
