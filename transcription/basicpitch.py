@@ -195,7 +195,8 @@ def packaged_model() -> Path:
         if path.is_file():
             return path
     raise FullscoreError(
-        "the Basic Pitch network is not installed here; install it with: pip install --no-deps basic-pitch==0.4.0"
+        "the Basic Pitch network is not installed here; "
+        "install it with: pip install --no-deps basic-pitch==0.4.0"
     )
 
 
@@ -370,7 +371,7 @@ def rise(note: Posteriorgram) -> npt.NDArray[np.float64]:
     padded = np.concatenate([np.zeros(2), note])
     increase = np.minimum(padded[2:] - padded[1:-1], padded[2:] - padded[:-2])
     increase[:2] = 0
-    return np.maximum(increase, 0)
+    return np.asarray(np.maximum(increase, 0))
 
 
 def bends(contour: Posteriorgram, pick: Pick) -> tuple[float, ...]:
