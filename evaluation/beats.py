@@ -6,11 +6,13 @@ measures CMLc, CMLt, AMLc and AMLt (``Correct Metric Level Continuous`` …), an
 same F-measure over downbeats only, ``Downbeat F-measure``, where both files count their beats.
 
 Conventions: seconds. As everywhere in the literature, beats before 5 s are left out on both sides. What is
-undefined (no reference beats after 5 s) is None, where mir_eval gives 0 and warns.
+undefined (no reference beats after 5 s) is None, where mir_eval gives 0 or NaN and warns.
 """
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +65,10 @@ def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
     scores: Scores = dict.fromkeys(_NAMES)
     sought, found = trim_beats(reference.times), trim_beats(estimate.times)
     if len(sought) and len(found):
-        scores = {name: float(value) for name, value in evaluate(reference.times, estimate.times).items()}
+        with warnings.catch_warnings():  # numpy's, about means of nothing: they come out as NaN, here None
+            warnings.simplefilter("ignore", RuntimeWarning)
+            values = evaluate(reference.times, estimate.times)
+        scores = {name: None if math.isnan(values[name]) else float(values[name]) for name in _NAMES}
     elif len(sought):
         scores = dict.fromkeys(_NAMES, 0.0)
     if reference.numbers is not None and estimate.numbers is not None:

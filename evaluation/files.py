@@ -62,7 +62,7 @@ def read_rows(path: Path) -> list[list[str]]:
     """The cells of each row of a comma-, semicolon-, tab- or space-separated file; empty rows left out."""
     rows = []
     for line in read_text(path).splitlines():
-        delimiter = next((mark for mark in (",", ";", "\t") if mark in line), None)
+        delimiter = next((mark for mark in ("\t", ";", ",") if mark in line), None)
         cells = next(csv.reader([line], delimiter=delimiter)) if delimiter else line.split()
         cells = [cell.strip() for cell in cells]
         if any(cells):
@@ -73,20 +73,23 @@ def read_rows(path: Path) -> list[list[str]]:
 def split_header(rows: Sequence[list[str]]) -> tuple[list[str] | None, list[list[str]]]:
     """The lower-case column names, if the file has any, and the rows of values.
 
-    A header is a first row whose first cell isn't a number; a leading ``#`` marks a comment, and the
-    last comment before the values names the columns if it is a header.
+    A header is a first row whose first cell isn't a number. Rows that begin with ``#`` are comments, except
+    one that names an onset or time first, which is a header (so in the MAPS tables).
     """
     header = None
-    for index, row in enumerate(rows):
-        if not row[0].startswith("#") and is_number(row[0]):
-            return header, list(rows[index:])
-        if index > 0 and not row[0].startswith("#"):
-            break
-        cells = [cell for cell in [row[0].lstrip("# "), *row[1:]] if cell]
-        if len(cells) == 1:
-            cells = cells[0].replace(",", " ").split()
-        header = [cell.strip().lower() for cell in cells]
-    return header, list(rows[1:])
+    values = []
+    for row in rows:
+        comment = row[0].startswith("#")
+        if comment:
+            row = [name for cell in row for name in cell.strip("# ").replace(",", " ").split()]
+            names_columns = bool(row) and row[0].lower().startswith(("onset", "time"))
+        else:
+            names_columns = header is None and not values and not is_number(row[0])
+        if names_columns:
+            header = [cell.lower() for cell in row]
+        elif not comment:
+            values.append(row)
+    return header, values
 
 
 def is_number(cell: str) -> bool:

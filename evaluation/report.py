@@ -36,6 +36,8 @@ _OF_A_RUN = {
     "score": "score.musicxml",
 }
 
+_COUNTS = ("hits", "substitutions", "deletions", "insertions", "Written_shift_quarters")
+
 _MEANINGS = {
     "Precision": "share of the notes found that are right in onset, offset and pitch",
     "Recall": "share of the true notes that were found so",
@@ -132,7 +134,7 @@ def table(measures: Mapping[str, Any]) -> str:
 def _rows(scores: Mapping[str, float | None]) -> list[str]:
     width = max(len(name) for name in scores)
     return [
-        f"{name:<{width}}  {_figure(value):>7}  {_MEANINGS.get(name, '')}".rstrip()
+        f"{name:<{width}}  {_figure(value, whole=name in _COUNTS):>7}  {_MEANINGS.get(name, '')}".rstrip()
         for name, value in scores.items()
     ]
 
@@ -153,10 +155,10 @@ def _song_rows(songs: Mapping[str, Mapping[str, float | None]]) -> list[str]:
     return rows
 
 
-def _figure(value: float | None) -> str:
+def _figure(value: float | None, *, whole: bool = False) -> str:
     if value is None:
         return "–"
-    return str(int(value)) if value > 1 and value == int(value) else f"{value:.3f}"
+    return f"{value:.0f}" if whole else f"{value:.3f}"
 
 
 def _evaluator(kind: str, language: str) -> Callable[[Path, Path], Scores]:

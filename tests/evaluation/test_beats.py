@@ -1,0 +1,105 @@
+import json
+import warnings
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluation.beats import DOWNBEAT, BeatTable, beat_scores, evaluate_beats, read_beats
+from separation.engines import FullscoreError
+
+TIMES = np.arange(6.0, 26.0, 0.5)
+NUMBERS = tuple(index % 4 + 1 for index in range(len(TIMES)))
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_beats_on_the_offbeat_are_no_beats_but_a_metric_level() -> None:
+    scores = beat_scores(BeatTable(TIMES), BeatTable(TIMES + 0.25))
+    assert scores["F-measure"] == 0.0
+    assert scores["Correct Metric Level Total"] == 0.0
+    assert scores["Any Metric Level Total"] > 0.9
+    assert DOWNBEAT not in scores
+
+
+def test_half_the_beats() -> None:
+    """Every second beat: precision 1, recall 1/2."""
+    assert beat_scores(BeatTable(TIMES), BeatTable(TIMES[::2]))["F-measure"] == pytest.approx(2 / 3)
+
+
+def test_bars_counted_from_the_wrong_beat() -> None:
+    turned = (*NUMBERS[2:], 1, 2)
+    scores = beat_scores(BeatTable(TIMES, NUMBERS), BeatTable(TIMES, turned))
+    assert scores["F-measure"] == 1.0
+    assert scores[DOWNBEAT] == 0.0
+
+
+@given(
+    st.lists(st.integers(500, 3000), min_size=2, max_size=40, unique=True),
+    st.lists(st.integers(500, 3000), min_size=2, max_size=40, unique=True),
+)
+def test_equal_to_mir_eval(reference: list[int], estimate: list[int]) -> None:
+    times = [np.sort(np.array(beats, dtype=float)) / 100 for beats in (reference, estimate)]
+    scores = beat_scores(BeatTable(times[0]), BeatTable(times[1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = mir_eval.beat.evaluate(*times)
+    assert scores == {name: None if np.isnan(value) else value for name, value in expected.items()}
+
+
+def test_nothing_on_either_side() -> None:
+    empty = BeatTable(np.array([]), ())
+    assert set(beat_scores(empty, BeatTable(TIMES, NUMBERS)).values()) == {None}
+    assert set(beat_scores(BeatTable(TIMES, NUMBERS), empty).values()) == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "numbers"),
+    [
+        ("a.beats", "0.5 \t 1$\n1.0 \t 2$\n1.5 \t 1$\n".replace("$", ""), (1, 2, 1)),
+        ("a.csv", "time,number\n0.5,1\n1.0,2\n1.5,1\n", (1, 2, 1)),
+        ("a.csv", "1.5,1\n1.0,2\n0.5,1\n", (1, 2, 1)),
+        ("a.txt", "0.5\n1.0\n1.5\n", None),
+        ("a.txt", "0.5 1.0 1.0\n1.0 0.0 0.0\n1.5 1.0 0.0\n", None),
+        ("a.txt", "0.5\t0.5\tdb,2/4,0\n1.0\t1.0\tb\n1.5\t1.5\tdb\n", (1, 2, 1)),
+        ("report.json", json.dumps({"beats": {"times": [0.5, 1.0, 1.5], "numbers": [1, 2, 1]}}), (1, 2, 1)),
+    ],
+    ids=["beats", "header", "unsorted", "times", "flags", "asap", "report"],
+)
+def test_every_form_of_beats_is_read(
+    tmp_path: Path, name: str, text: str, numbers: tuple[int, ...] | None
+) -> None:
+    table = read_beats(written(tmp_path / name, text))
+    assert table.times.tolist() == [0.5, 1.0, 1.5]
+    assert table.numbers == numbers
+
+
+def test_the_folder_of_a_run_is_read(tmp_path: Path) -> None:
+    beats = {"times": TIMES.tolist(), "numbers": NUMBERS}
+    written(tmp_path / "report.json", json.dumps({"beats": beats}))
+    reference = written(tmp_path / "r.txt", "\n".join(map(str, TIMES)))
+    assert evaluate_beats(reference, tmp_path)["F-measure"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("a.csv", "onset,offset,midi\n0,1,60\n", "notes, not beats"),
+        ("a.txt", "Should auld acquaintance\nbe forgot\n", "lacks a number"),
+        ("a.txt", "0.5\ninf\n", "not finite"),
+        ("report.json", "{}", "no beats"),
+        ("report.json", "[1, 2]", "no beats"),
+        ("report.json", "{", "not JSON"),
+        ("report.json", '{"beats": {"times": [1, 2], "numbers": [1]}}', "2 beat times but 1"),
+    ],
+)
+def test_what_is_not_beats_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    path = written(tmp_path / name, text)
+    with pytest.raises(FullscoreError, match=reason):
+        read_beats(path)

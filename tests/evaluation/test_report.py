@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from evaluation.report import evaluate, mean_scores, table
+from separation.engines import FullscoreError
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two songs, the second with one wrong word; its estimate is the folder of a run."""
+    references, estimates = tmp_path / "references", tmp_path / "estimates"
+    for folder in (references, estimates, estimates / "Second song"):
+        folder.mkdir()
+    (references / "First.lyrics.txt").write_text("one two three", encoding="utf-8")
+    (references / "Second song.txt").write_text("four", encoding="utf-8")
+    (estimates / "First.txt").write_text("one two three", encoding="utf-8")
+    (estimates / "Second song" / "lyrics.txt").write_text("for", encoding="utf-8")
+    return references, estimates
+
+
+def test_folders_are_matched_by_name_and_lyrics_pooled(folders: tuple[Path, Path]) -> None:
+    measures = evaluate("lyrics", *folders)
+    assert measures["corpus"]["WER"] == 1 / 4
+    assert {name: scores["WER"] for name, scores in measures["songs"].items()} == {
+        "First": 0.0,
+        "Second song": 1.0,
+    }
+    assert "0.250" in table(measures)
+
+
+def test_a_song_without_an_estimate_is_named(folders: tuple[Path, Path]) -> None:
+    references, estimates = folders
+    (estimates / "First.txt").unlink()
+    with pytest.raises(FullscoreError, match=r"lacks 1 of the 2 songs .*\(First\)"):
+        evaluate("lyrics", references, estimates)
+
+
+def test_a_file_against_a_folder_is_refused(folders: tuple[Path, Path]) -> None:
+    references, estimates = folders
+    with pytest.raises(FullscoreError, match="two files or two folders"):
+        evaluate("lyrics", references, estimates / "First.txt")
+    with pytest.raises(FullscoreError, match=r"has no lyrics\.txt"):
+        evaluate("lyrics", references / "Second song.txt", estimates)
+    with pytest.raises(FullscoreError, match="no file or folder"):
+        evaluate("lyrics", references / "absent.txt", estimates)
+    with pytest.raises(FullscoreError, match="no measure of 'loudness'"):
+        evaluate("loudness", references / "Second song.txt", estimates / "First.txt")
+
+
+def test_means_leave_out_what_is_undefined() -> None:
+    means = mean_scores({"a": {"P": 1.0, "R": None}, "b": {"P": 0.0, "R": None}, "c": {"P": None, "R": None}})
+    assert means == {"P": 0.5, "R": None}
+
+
+def test_the_table_shows_undefined_values_and_counts() -> None:
+    rows = table({"WER": 0.125, "hits": 14.0, "F1_pare": None}).splitlines()
+    assert [row.split()[1] for row in rows] == ["0.125", "14", "–"]
