@@ -62,12 +62,15 @@ THRESHOLD_PRIOR = (2.0, 18.0)  # Beta distribution of YIN's threshold, mean 0.1:
 # Basic Pitch's posteriorgrams.
 CONTOUR_BIN_OF_A0 = 1  # found with synthetic tones: the contour peaks one bin above 3 * (pitch - 21)
 CONTOUR_FLOOR = 0.2  # what the contour shows where nothing sounds
-CONTOUR_VOICED = 0.25  # contour peak at which a frame is as likely sung as not
+CONTOUR_VOICED = 0.2  # contour peak at which a frame is as likely sung as not
 CONTOUR_VOICED_WIDTH = 0.1
 CONTOUR_WEIGHT = 0.9  # the most that the contour alone can say for a frame being sung
 ONSET_FLOOR, ONSET_SPAN = 0.15, 0.5  # onset posterior read as 0 below the floor, as 1 from floor + span
 
 # Level.
+SWELL_WINDOW = 512  # samples (23 ms): short enough to see the dip that a consonant makes
+SWELL_REACH = 4  # frames (46 ms) in which the level falls and comes back
+SWELL_FLOOR_DB, SWELL_SPAN_DB = 8.0, 9.0  # a rise read as 0 below the floor, as 1 from floor + span
 GATE_DB = 25.0  # a frame this far below the loud ones (95th percentile) is as likely leakage as song
 GATE_WIDTH_DB = 3.0
 SILENCE_DB = -65.0  # below full scale: never sung
@@ -81,6 +84,7 @@ STABLE_SPREAD = 0.7  # semitones; vibrato stays inside
 ATTACK_SPREAD = 1.5  # semitones; a scoop from below stays inside
 NEW_NOTE_COST = 8.0
 ONSET_REWARD = 4.0
+SWELL_REWARD = 8.0
 REPEAT_COST = 2.0  # extra, for a new note within a semitone of the last
 LEAP_COST = 0.1  # per semitone, up to an octave
 SILENCE_COST = 0.5
@@ -108,12 +112,13 @@ class Evidence:
     """What is heard, frame by frame.
 
     ``pitch`` of shape (frames, pitches) sums over pitches to the probability that the frame is sung;
-    ``onset`` of shape (frames, 88) is Basic Pitch's; ``level_db`` of shape (frames,) is relative to the
-    loud frames.
+    ``onset`` of shape (frames, 88) is Basic Pitch's; ``swell`` (frames,) says from 0 to 1 how clearly the
+    level comes out of a dip; ``level_db`` (frames,) is relative to the loud frames.
     """
 
     pitch: npt.NDArray[np.float16]
     onset: Array
+    swell: Array
     level_db: Array
 
 
@@ -152,9 +157,11 @@ class Singing:
         heard = self._network.listen(audio, lambda share, message: progress(0.7 * share, message))
         frames = len(heard.times)
         if not frames:
-            return Evidence(np.empty((0, len(self.grid)), np.float16), heard.onset, np.empty(0, np.float32))
+            return Evidence(
+                np.empty((0, len(self.grid)), np.float16), heard.onset, *np.empty((2, 0), np.float32)
+            )
         samples = np.concatenate(list(at_model_rate(audio)))
-        level = level_db(samples, frames)
+        level = level_db(samples, frames, YIN_WINDOW)
         loud = max(float(np.percentile(level, 95)), SILENCE_DB + GATE_DB)
         gate = logistic((level - loud + GATE_DB) / GATE_WIDTH_DB) * (level > SILENCE_DB)
         pitch = np.empty((frames, len(self.grid)), np.float16)
@@ -163,7 +170,8 @@ class Singing:
             block = slice(start, min(start + BLOCK, frames))
             yin = yin_candidates(samples, block.start, block.stop, self.grid)
             pitch[block] = join(yin, contour_at(heard.contour[block], self.grid)) * gate[block, None]
-        return Evidence(pitch, heard.onset, (level - loud).astype(np.float32))
+        swell = swells(level_db(samples, frames, SWELL_WINDOW)).astype(np.float32)
+        return Evidence(pitch, heard.onset, swell, (level - loud).astype(np.float32))
 
     def _note(self, segment: Segment, evidence: Evidence, duration: float) -> Note | None:
         """The note of a segment; None if it is too short or nothing is left of it."""
@@ -194,15 +202,25 @@ def frame_windows(samples: Array, start: int, stop: int, length: int) -> Doubles
     return np.lib.stride_tricks.sliding_window_view(piece.astype(np.float64), length)[::HOP][: stop - start]
 
 
-def level_db(samples: Array, frames: int) -> Doubles:
-    """Level of every frame in decibels below full scale."""
+def level_db(samples: Array, frames: int, window: int) -> Doubles:
+    """Level around every frame, over ``window`` samples, in decibels re full scale."""
     energy = np.concatenate(
         [
-            np.mean(frame_windows(samples, start, min(start + BLOCK, frames), YIN_WINDOW) ** 2, axis=1)
+            np.mean(frame_windows(samples, start, min(start + BLOCK, frames), window) ** 2, axis=1)
             for start in range(0, frames, BLOCK)
         ]
     )
     return np.asarray(10.0 * np.log10(energy + 1e-12))
+
+
+def swells(level: Doubles) -> Doubles:
+    """How clearly (0 to 1) the level comes out of a dip, at the frame where it has come half way up."""
+    reach = np.arange(-SWELL_REACH, SWELL_REACH + 1)
+    around = np.pad(level, SWELL_REACH, mode="edge")[np.arange(len(level))[:, None] + SWELL_REACH + reach]
+    dip, top = around[:, :SWELL_REACH].min(axis=1), around[:, SWELL_REACH:].max(axis=1)
+    steep = np.clip((top - dip - SWELL_FLOOR_DB) / SWELL_SPAN_DB, 0.0, 1.0)
+    crossing = (level >= (dip + top) / 2) & (np.pad(level, (1, 0), mode="edge")[:-1] < (dip + top) / 2)
+    return np.asarray(steep * crossing)
 
 
 def yin_candidates(samples: Array, start: int, stop: int, grid: Doubles) -> Doubles:
@@ -308,6 +326,7 @@ def decode_notes(evidence: Evidence, grid: Doubles, centers: Doubles) -> list[Se
         log_attack = np.log(pitch @ attack_kernel + EMISSION_FLOOR)
         log_silence = np.log(np.clip(1.0 - pitch.sum(axis=1), 0.0, 1.0) + EMISSION_FLOOR)
         reward = ONSET_REWARD * onset_strength(evidence.onset[start : start + BLOCK])[:, keys]
+        reward += SWELL_REWARD * evidence.swell[start : start + BLOCK, None]
         for row in range(len(pitch)):
             t = start + row
             moved = stable[:, None] + change

@@ -111,7 +111,10 @@ def test_strokes_last_until_the_next_at_most() -> None:
 
 
 def test_sensitivity_finds_softer_strokes() -> None:
-    loud, soft = play([(0.5 + i, KICK) for i in range(4)], 5.0), play([(1.0 + i, KICK) for i in range(4)], 5.0)
+    loud, soft = (
+        play([(0.5 + i, KICK) for i in range(4)], 5.0),
+        play([(1.0 + i, KICK) for i in range(4)], 5.0),
+    )
     audio = Audio(loud.samples + np.float32(0.25) * soft.samples, RATE)
     few = [n for n in Drums(DrumsSettings(sensitivity=0.5))(audio) if n.pitch == KICK]
     many = [n for n in Drums(DrumsSettings(sensitivity=2.5))(audio) if n.pitch == KICK]

@@ -110,7 +110,7 @@ def test_two_voices_give_one_line(singing: Singing) -> None:
 
 
 def test_louder_is_a_higher_velocity(singing: Singing) -> None:
-    parts = [level * voice(np.full(8820, 60.0), envelope(0.4)) for level in (1.0, 0.5, 0.25)]
+    parts = [level * voice(np.full(8820, 60.0), envelope(0.4, 0.06)) for level in (1.0, 0.5, 0.25)]
     velocities = [note.velocity for note in singing(phrase(*parts))]
     assert len(velocities) == 3
     assert np.diff(velocities).tolist() == pytest.approx([-12, -12], abs=2)
