@@ -77,7 +77,7 @@ def split_header(rows: Sequence[list[str]]) -> tuple[list[str] | None, list[list
     one that names an onset or time first, which is a header (so in the MAPS tables).
     """
     header = None
-    values = []
+    values: list[list[str]] = []
     for row in rows:
         comment = row[0].startswith("#")
         if comment:
