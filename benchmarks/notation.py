@@ -1,0 +1,502 @@
+"""How often performed notes come back as they are written: rhythm, voices, key, spelling and chords.
+
+    python -m benchmarks.notation [--data FOLDER] [--only performances|scores|keys|spelling|chords] [--corpus N]
+
+- performances: the ASAP performances on their annotated beats, and on ours. Each performed note is
+  matched with the note of the same pitch nearest to it in the score (``midi_score.mid``, both placed on
+  the annotated beats); right is a written onset, and a written duration, equal to the score's.
+- scores: OpenScore Lieder, OpenEWLD and scores that come with music21, each part played exactly as
+  written, and with an invented human timing, on the score's own beats; all of a note must be right.
+- keys: the key signature (as a pitch-class set) and the whole key where it is known.
+- spelling: the share of notes named as in the score, the score's own key signature given.
+- chords: POP909 with its annotated beats, mir_eval's root and majmin scores.
+
+The scores of music21 are a check against tuning on the recordings (``--corpus``: how many).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import mir_eval
+import music21
+import numpy as np
+import pretty_midi
+
+from notation.chords import find_chords
+from notation.events import Key, ScoreNote
+from notation.meter import lay_bars
+from notation.quantise import quantise
+from notation.spelling import estimate_key, name_pitch_class, spell
+from notation.voices import assign_voices
+from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.beats import track_beats
+from transcription.notes import Note
+
+MATCH_BEATS = 0.5  # a performed note belongs to a score note at most this far off
+SAME_BEATS = 0.03  # MIDI files round to ticks, and end notes a tick early
+TEMPO_QUARTER_S = 0.6
+JITTER_S = 0.012
+WANDER = 0.03  # of the tempo, from beat to beat
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--only", choices=list(SECTIONS))
+    parser.add_argument("--corpus", type=int, default=30, help="how many scores of music21 to take")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    for name, section in SECTIONS.items():
+        if arguments.only in (None, name):
+            print(f"\n{name}")
+            section(arguments.data, arguments.corpus)
+
+
+# Performances -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A performance with its annotated beats, and the places of the same beats in the score's MIDI."""
+
+    name: str
+    notes: tuple[Note, ...]
+    grid: BeatGrid
+    fifths: int
+    score: tuple[Note, ...]
+    score_beats: tuple[float, ...]
+
+
+def performances(data: Path) -> Iterator[Performance]:
+    """The ASAP performances."""
+    for file in sorted((data / "CPJKU_asap-dataset").rglob("*_annotations.txt")):
+        if file.name == "midi_score_annotations.txt":
+            continue
+        rows = _annotations(file)
+        changes = [row[2].split(",") for row in rows]
+        meter = next(change[1] for change in changes if len(change) > 1 and change[1])
+        fifths = next(int(change[2]) for change in changes if len(change) > 2 and change[2])
+        signature = TimeSignature(*map(int, meter.split("/")))
+        downbeats = {index for index, change in enumerate(changes) if change[0] == "db"}
+        number = signature.beats_per_bar - min(downbeats) + 1
+        numbers = []
+        for index in range(len(rows)):
+            number = 1 if index in downbeats else number
+            numbers.append(max(1, number))
+            number += 1
+        yield Performance(
+            str(file.parent.relative_to(data / "CPJKU_asap-dataset")),
+            read_midi(file.with_name(file.name.replace("_annotations.txt", ".mid"))),
+            BeatGrid(tuple(float(row[0]) for row in rows), tuple(numbers), signature),
+            fifths,
+            read_midi(file.with_name("midi_score.mid")),
+            tuple(float(row[0]) for row in _annotations(file.with_name("midi_score_annotations.txt"))),
+        )
+
+
+def _annotations(file: Path) -> list[list[str]]:
+    return [line.split("\t") for line in file.read_text().splitlines() if line.strip()]
+
+
+def read_midi(file: Path) -> tuple[Note, ...]:
+    """The notes of a MIDI file, without drums."""
+    midi = pretty_midi.PrettyMIDI(str(file))
+    return tuple(
+        sorted(
+            Note(
+                float(note.start), float(max(note.end, note.start + 0.01)), note.pitch, max(1, note.velocity)
+            )
+            for part in midi.instruments
+            if not part.is_drum
+            for note in part.notes
+        )
+    )
+
+
+def _on(beats: Sequence[float], times: Sequence[float]) -> np.ndarray:
+    """Positions in beats."""
+    return BeatGrid(tuple(beats), (1,) * len(beats)).beat_at(times)
+
+
+def score_matches(piece: Performance) -> list[tuple[Note, float, float]]:
+    """The performed notes with the onset and duration in beats that the score gives them."""
+    count = min(len(piece.grid.times), len(piece.score_beats))
+    heard = _on(piece.grid.times[:count], [note.onset for note in piece.notes])
+    written = _on(piece.score_beats[:count], [note.onset for note in piece.score])
+    ends = _on(piece.score_beats[:count], [note.offset for note in piece.score])
+    pairs = sorted(
+        (abs(heard[a] - written[b]), a, b)
+        for a, note in enumerate(piece.notes)
+        for b, other in enumerate(piece.score)
+        if note.pitch == other.pitch and abs(heard[a] - written[b]) <= MATCH_BEATS
+    )
+    left, right, matches = set(), set(), []
+    for _, a, b in pairs:
+        if a not in left and b not in right:
+            left.add(a)
+            right.add(b)
+            matches.append((piece.notes[a], float(written[b]), float(ends[b] - written[b])))
+    return matches
+
+
+def notated(notes: Sequence[Note], grid: BeatGrid) -> tuple[tuple[ScoreNote, ...], np.ndarray]:
+    """The notes as written for a keyboard, and where the beats of ``grid`` fall, in quarters."""
+    _, when = lay_bars(grid, notes)
+    return assign_voices(quantise(notes, when), staves=2), when.quarters_at(grid.times)
+
+
+def rhythm_shares(
+    written: Sequence[ScoreNote], beats: np.ndarray, truth: dict[Note, tuple[float, float]]
+) -> tuple[float, float]:
+    """Shares of the notes with the right onset, and with the right duration."""
+    onset_right = duration_right = 0
+    for note in written:
+        if note.heard in truth:
+            onset, duration = truth[note.heard]
+            place, end = _on(tuple(beats.tolist()), [float(note.onset), float(note.end)])
+            onset_right += abs(place - onset) < SAME_BEATS
+            duration_right += abs(end - place - duration) < SAME_BEATS
+    return onset_right / len(truth), duration_right / len(truth)
+
+
+def performances_section(data: Path, corpus: int) -> None:
+    print(f"{'':42}{'notes':>6}{'matched':>8}  annotated beats      our beats      s/min")
+    print(f"{'':42}{'':14}{'onset':>8}{'duration':>9}{'onset':>9}{'duration':>9}")
+    rows = []
+    for piece in performances(data):
+        truth = {note: (onset, duration) for note, onset, duration in score_matches(piece)}
+        start = time.perf_counter()
+        written, beats = notated(piece.notes, piece.grid)
+        seconds = time.perf_counter() - start
+        ours = track_beats(piece.notes)
+        row = (*rhythm_shares(written, beats, truth), *_own_beats(piece, ours, truth))
+        rows.append(row)
+        print(
+            f"{piece.name:42}{len(piece.notes):6}{len(truth) / len(piece.notes):8.2f}"
+            + "".join(f"{value:9.3f}" for value in row)
+            + f"{60 * seconds / piece.notes[-1].offset:8.2f}"
+        )
+    print(f"{'mean':56}" + "".join(f"{value:9.3f}" for value in np.mean(rows, axis=0)))
+
+
+def _own_beats(
+    piece: Performance, grid: BeatGrid, truth: dict[Note, tuple[float, float]]
+) -> tuple[float, float]:
+    """Shares right on our beats: intervals to the note before, and durations, both as shares of their truth.
+
+    Our beats may be another level than the annotated ones and may start elsewhere, so positions are
+    compared from note to note, in the unit that makes the median duration agree.
+    """
+    written, _ = notated(piece.notes, grid)
+    known = [note for note in written if note.heard in truth]
+    ours = np.asarray([float(note.duration) for note in known])
+    theirs = np.asarray([truth[note.heard][1] for note in known])
+    steps = np.diff([float(note.onset) for note in known])
+    true_steps = np.diff([truth[note.heard][0] for note in known])
+    scale = float(np.median((ours / theirs)[ours > 0]))
+    scale = (
+        2.0 ** round(float(np.log2(scale / 1.5))) * 1.5
+        if piece.grid.time_signature.compound
+        else 2.0 ** round(float(np.log2(scale)))
+    )
+    return (
+        float(np.mean(np.abs(steps / scale - true_steps) < SAME_BEATS)),
+        float(np.mean(np.abs(ours / scale - theirs) < SAME_BEATS)),
+    )
+
+
+# Scores -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One part of a score: onset, duration in quarters, pitch and name of each note, ties joined."""
+
+    onsets: tuple[Fraction, ...]
+    durations: tuple[Fraction, ...]
+    pitches: tuple[int, ...]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A score: its parts, its beats in quarters with their numbers, its meter and key signature."""
+
+    name: str
+    lines: tuple[Line, ...]
+    beats: tuple[Fraction, ...]
+    numbers: tuple[int, ...]
+    meter: TimeSignature
+    fifths: int
+
+
+def read_score(source: Path | str, name: str) -> Score | None:
+    """A score read with music21. None where it has no meter that :class:`TimeSignature` can hold."""
+    parsed = music21.converter.parse(source) if isinstance(source, Path) else music21.corpus.parse(source)
+    if not isinstance(parsed, music21.stream.Score) or not parsed.parts:
+        return None
+    parsed = parsed.stripTies()
+    signatures = list(parsed.recurse().getElementsByClass(music21.meter.TimeSignature))
+    keys = list(parsed.recurse().getElementsByClass(music21.key.KeySignature))
+    if not signatures or signatures[0].denominator not in (1, 2, 4, 8, 16, 32):
+        return None
+    meter = TimeSignature(signatures[0].numerator, signatures[0].denominator)
+    lines = []
+    for part in parsed.parts:
+        rows = []
+        for element in part.flatten().notes:
+            if element.duration.isGrace or isinstance(element, music21.harmony.ChordSymbol):
+                continue
+            for pitch in getattr(element, "pitches", ()):
+                rows.append(
+                    (
+                        Fraction(element.offset),
+                        Fraction(element.quarterLength),
+                        pitch.midi,
+                        pitch.nameWithOctave,
+                    )
+                )
+        rows = sorted({row[:1] + row[2:3]: row for row in rows if row[1] > 0}.values())
+        if rows:
+            onsets, durations, pitches, names = zip(*rows, strict=True)
+            lines.append(Line(onsets, durations, pitches, tuple(each.replace("-", "b") for each in names)))
+    beats, numbers = _score_beats(parsed.parts[0], meter)
+    if not lines or len(beats) < 2:
+        return None
+    return Score(name, tuple(lines), beats, numbers, meter, keys[0].sharps if keys else 0)
+
+
+def _score_beats(
+    part: music21.stream.Part, meter: TimeSignature
+) -> tuple[tuple[Fraction, ...], tuple[int, ...]]:
+    beats: list[Fraction] = []
+    numbers: list[int] = []
+    step = meter.beat_quarters
+    measures = list(part.getElementsByClass(music21.stream.Measure))
+    for measure, following in zip(measures, [*measures[1:], None], strict=True):
+        start = Fraction(measure.offset)
+        end = Fraction(following.offset) if following else start + meter.bar_quarters
+        count = max(1, round((end - start) / step)) if end > start else 0
+        short = not beats and count < meter.beats_per_bar  # a pick-up bar
+        for beat in range(count):
+            place = end - (count - beat) * step if short else start + beat * step
+            if not beats or place > beats[-1]:
+                beats.append(place)
+                numbers.append(beat + 1 + (meter.beats_per_bar - count if short else 0))
+    return tuple(beats), tuple(numbers)
+
+
+def scores(data: Path, corpus: int) -> Iterator[Score]:
+    """The scores of the evaluation data, then ``corpus`` scores of music21 by several composers."""
+    for folder in ("OpenScore_Lieder", "00sapo_OpenEWLD"):
+        for file in sorted((data / folder).rglob("*.mxl")):
+            score = read_score(file, file.stem if folder.startswith("00") else file.parent.name)
+            if score:
+                yield score
+    yield from corpus_scores(corpus)
+
+
+CORPUS = ("bach/bwv", "mozart/k", "beethoven/opus", "haydn/opus", "schumann", "chopin", "joplin", "schubert")
+
+
+def corpus_scores(count: int) -> Iterator[Score]:
+    """Some of music21's own scores, evenly from each composer."""
+    paths = [str(path) for path in music21.corpus.getComposer("bach")]
+    paths = sorted(str(path) for path in music21.corpus.getCorePaths())
+    for composer in CORPUS:
+        own = [
+            path
+            for path in paths
+            if f"/corpus/{composer}" in path and Path(path).suffix in (".mxl", ".xml", ".musicxml", ".krn")
+        ]
+        each = max(1, count // len(CORPUS))
+        for path in own[:: max(1, len(own) // each)][:each]:
+            try:
+                score = read_score(Path(path), re.sub(r".*/corpus/", "", path))
+            except Exception as error:  # a file music21 itself can't read tells nothing about us
+                print(f"{path}: {error}")
+                continue
+            if score:
+                yield score
+
+
+def played(score: Score, human: bool, seed: int = 1) -> tuple[list[list[Note]], BeatGrid]:
+    """The parts of a score as notes in seconds, and its beats; ``human``: with drifting tempo, jitter and gaps."""
+    random = np.random.default_rng(seed)
+    first, last = score.beats[0], max(max(line.onsets) for line in score.lines) + 16
+    beats, numbers = list(score.beats), list(score.numbers)
+    while beats[-1] < last:
+        numbers.append(numbers[-1] % score.meter.beats_per_bar + 1)
+        beats.append(beats[-1] + score.meter.beat_quarters)
+    lengths = np.diff([float(beat) for beat in beats]) * TEMPO_QUARTER_S
+    if human:
+        lengths *= np.exp(np.cumsum(random.normal(0, WANDER, len(lengths))) * 0.5).clip(0.7, 1.4)
+    times = 1.0 + np.concatenate([[0.0], np.cumsum(lengths)])
+    grid = BeatGrid(tuple(times.tolist()), tuple(numbers), score.meter)
+
+    def seconds(places: Sequence[Fraction]) -> np.ndarray:
+        return grid.time_at(
+            np.interp([float(p) for p in places], [float(b) for b in beats], np.arange(len(beats)))
+        )
+
+    parts = []
+    for number, line in enumerate(score.lines):
+        starts = seconds([max(first, onset) for onset in line.onsets])
+        ends = seconds([onset + length for onset, length in zip(line.onsets, line.durations, strict=True)])
+        if human:
+            ends = starts + (ends - starts) * random.uniform(0.75, 1.0, len(starts))
+            shift = random.normal(0, JITTER_S, len(starts))
+            starts, ends = starts + shift, ends + shift
+        parts.append(
+            [
+                Note(float(a), float(max(b, a + 0.02)), pitch, stem=f"part {number}")
+                for a, b, pitch in zip(starts, ends, line.pitches, strict=True)
+            ]
+        )
+    return parts, grid
+
+
+def scores_section(data: Path, corpus: int) -> None:
+    print(f"{'':44}{'exact':>14}{'':14}{'human timing':>14}")
+    print(f"{'':44}{'notes':>7}{'onset':>8}{'value':>8}{'both':>8}{'onset':>9}{'value':>8}{'both':>8}")
+    totals = []
+    for score in scores(data, corpus):
+        row = [*_round_trip(score, False), *_round_trip(score, True)]
+        count = sum(len(line.onsets) for line in score.lines)
+        totals.append((count, row))
+        print(f"{score.name[:43]:44}{count:7}" + "".join(f"{value:8.3f}" for value in row))
+    mean = np.average([row for _, row in totals], axis=0, weights=[count for count, _ in totals])
+    print(f"{'all notes':51}" + "".join(f"{value:8.3f}" for value in mean))
+
+
+def _round_trip(score: Score, human: bool) -> tuple[float, float, float]:
+    """Shares of notes with the right onset, value, and both."""
+    parts, grid = played(score, human)
+    notes = [note for part in parts for note in part]
+    _, when = lay_bars(grid, notes)
+    counted = np.zeros(3)
+    zero = when.quarters_at(grid.times[0])
+    for part, line in zip(parts, score.lines, strict=True):
+        wide = max(line.pitches) - min(line.pitches) > 30 and min(line.pitches) < 55
+        written = {id(note.heard): note for note in assign_voices(quantise(part, when), 2 if wide else 1)}
+        for note, onset, length in zip(part, line.onsets, line.durations, strict=True):
+            got = written[id(note)]
+            on = abs(float(got.onset) - float(zero) - float(onset - score.beats[0])) < 1e-3
+            value = abs(float(got.duration - length)) < 1e-3
+            counted += (on, value, on and value)
+    return tuple((counted / len(notes)).tolist())
+
+
+# Keys, spelling, chords -------------------------------------------------------------------------
+
+
+def keys_section(data: Path, corpus: int) -> None:
+    right = total = 0
+    for piece in performances(data):
+        key = estimate_key(piece.notes)
+        right += (key.fifths - piece.fifths) % 12 == 0
+        total += 1
+        if (key.fifths - piece.fifths) % 12:
+            print(f"  {piece.name}: {key} for {piece.fifths} fifths")
+    print(f"ASAP: key signature right on {right} of {total}")
+    for song in sorted((data / "music-x-lab_POP909-Dataset" / "POP909").iterdir()):
+        truth = (song / "key_audio.txt").read_text().split()[2]
+        print(f"POP909 {song.name}: {estimate_key(_pop909_notes(song))} for {truth}")
+    right = total = 0
+    for score in scores(data, corpus):
+        parts, _ = played(score, False)
+        key = estimate_key([note for part in parts for note in part])
+        right += (key.fifths - score.fifths) % 12 == 0
+        total += 1
+        if (key.fifths - score.fifths) % 12:
+            print(f"  {score.name}: {key} for {score.fifths} fifths")
+    print(f"scores: key signature right on {right} of {total}")
+
+
+def spelling_section(data: Path, corpus: int) -> None:
+    right = total = 0
+    for score in [*scores(data, corpus), *asap_scores(data)]:
+        key = _key_with(score.fifths)
+        notes = [
+            ScoreNote(onset, length, Note(float(onset), float(onset) + 0.1, pitch))
+            for line in score.lines
+            for onset, length, pitch in zip(line.onsets, line.durations, line.pitches, strict=True)
+        ]
+        names = [name for line in score.lines for name in line.names]
+        same = sum(a == b for a, b in zip(spell(notes, key), names, strict=True))
+        right += same
+        total += len(notes)
+        print(f"{score.name[:43]:44}{len(notes):7}{same / len(notes):8.4f}")
+    print(f"{'all notes':44}{total:7}{right / total:8.4f}")
+
+
+def _key_with(fifths: int) -> Key:
+    names = "Cb Gb Db Ab Eb Bb F C G D A E B F# C#".split()
+    return Key(names[fifths + 7])
+
+
+def asap_scores(data: Path) -> Iterator[Score]:
+    for file in sorted((data / "CPJKU_asap-dataset").rglob("xml_score.musicxml")):
+        score = read_score(file, str(file.parent.relative_to(data / "CPJKU_asap-dataset")))
+        if score:
+            yield score
+
+
+def _pop909_notes(song: Path) -> tuple[Note, ...]:
+    return read_midi(song / f"{song.name}.mid")
+
+
+def chords_section(data: Path, corpus: int) -> None:
+    for song in sorted((data / "music-x-lab_POP909-Dataset" / "POP909").iterdir()):
+        rows = [line.split() for line in (song / "beat_midi.txt").read_text().splitlines()]
+        times = [float(row[0]) for row in rows]
+        downbeats = [index for index, row in enumerate(rows) if float(row[2]) == 1]
+        meter = TimeSignature(int(np.median(np.diff(downbeats))), 4)
+        numbers = [(index - downbeats[0]) % meter.beats_per_bar + 1 for index in range(len(times))]
+        grid = BeatGrid(tuple(times), tuple(numbers), meter)
+        notes = _pop909_notes(song)
+        bars, when = lay_bars(grid, notes)
+        symbols = find_chords(quantise(notes, when), bars, estimate_key(notes))
+        truth = [line.split() for line in (song / "chord_midi.txt").read_text().splitlines()]
+        reference = np.asarray([[float(row[0]), float(row[1])] for row in truth])
+        starts = when.seconds_at([float(symbol.onset) for symbol in symbols]).tolist()
+        ends = [*starts[1:], float(reference[-1, 1])]
+        intervals = np.asarray([(a, b) for a, b in zip(starts, ends, strict=True) if b > a])
+        labels = [
+            _harte(symbol.root, symbol.quality)
+            for symbol, a, b in zip(symbols, starts, ends, strict=True)
+            if b > a
+        ]
+        scores = mir_eval.chord.evaluate(reference, [row[2] for row in truth], intervals, labels)
+        print(
+            f"POP909 {song.name}: root {scores['root']:.3f}  majmin {scores['majmin']:.3f}  "
+            f"sevenths {scores['sevenths']:.3f}  symbols a bar {len(symbols) / len(bars):.2f} (annotated {len(truth) / len(bars):.2f})"
+        )
+
+
+def _harte(root: str, quality: str) -> str:
+    """A chord in the notation of mir_eval."""
+    names = {"": "maj", "m": "min", "m7": "min7", "m7b5": "hdim7", "6": "maj6", "m6": "min6"}
+    assert 0 <= name_pitch_class(root) < 12
+    return f"{root}:{names.get(quality, quality)}"
+
+
+SECTIONS = {
+    "performances": performances_section,
+    "scores": scores_section,
+    "keys": keys_section,
+    "spelling": spelling_section,
+    "chords": chords_section,
+}
+
+if __name__ == "__main__":
+    main()
