@@ -11,7 +11,7 @@ from typing import Any
 from evaluation.beats import evaluate_beats
 from evaluation.files import Scores
 from evaluation.lyrics import evaluate_lyrics, lyric_scores, read_lyrics
-from evaluation.notes import evaluate_notes
+from evaluation.notes import evaluate_notes, read_notes
 from evaluation.score import evaluate_key, evaluate_meter, evaluate_score
 from separation.engines import FullscoreError
 
@@ -38,20 +38,32 @@ _OF_A_RUN = {
 
 _COUNTS = ("hits", "substitutions", "deletions", "insertions", "Written_shift_quarters")
 
+_MAIN = (  # what a summary shows, of what it has
+    "F-measure_no_offset",
+    "Downbeat F-measure",
+    "Any Metric Level Total",
+    "Weighted Score",
+    "Time signature",
+    "Written_F-measure",
+    "Written_F-measure_with_length",
+    "WER",
+    "F1_line",
+)
+
 _MEANINGS = {
     "Precision": "share of the notes found that are right in onset, offset and pitch",
     "Recall": "share of the true notes that were found so",
     "F-measure": "the two in one (harmonic mean); for beats: within 70 ms",
-    "F-measure_no_offset": "the same without regard to where notes end",
+    "F-measure_no_offset": "notes right in onset (50 ms) and pitch, wherever they end",
     "Onset_F-measure": "the same by onset alone",
     "Offset_F-measure": "the same by offset alone",
     "Average_Overlap_Ratio": "how far matched notes overlap in time",
-    "Downbeat F-measure": "the same for the first beats of bars",
+    "Downbeat F-measure": "the first beats of bars, within 70 ms",
     "Correct Metric Level Continuous": "CMLc: longest unbroken stretch of right beats",
     "Correct Metric Level Total": "CMLt: all right stretches together",
-    "Any Metric Level Continuous": "AMLc: the same, half, double and offbeat allowed",
-    "Any Metric Level Total": "AMLt: the same, half, double and offbeat allowed",
-    "WER": "word errors to each word of the reference",
+    "Any Metric Level Continuous": "AMLc: the longest stretch, half, double and offbeat allowed",
+    "Any Metric Level Total": "AMLt: beats right in all stretches, half, double and offbeat allowed",
+    "WER": "wrong, missing and added words to each word of the reference",
     "WER_case": "the same, wrong capital letters being errors",
     "CER": "character errors to each character of the reference",
     "F1_punc": "punctuation",
@@ -110,6 +122,48 @@ def evaluate_folders(kind: str, references: Path, estimates: Path, *, language: 
         true, heard = ([read_lyrics(side[name]) for name in songs] for side in (sought, found))
         return {"corpus": lyric_scores(true, heard, language), "songs": songs}
     return {"corpus": mean_scores(songs), "songs": songs}
+
+
+def compare_run(run: Path, reference: Path, *, language: str = "en") -> dict[str, Scores]:
+    """How a run's folder compares with the reference files of its song, by what was compared.
+
+    ``reference`` is their common path without suffix: ``.notes.csv``, ``.beats.csv``, ``.musicxml`` and
+    ``.txt`` are taken where they are there. Notes are compared together and for each stem that both have.
+    """
+    compared: dict[str, Scores] = {}
+    notes, beats, score, words = (
+        reference.with_name(reference.name + suffix)
+        for suffix in (".notes.csv", ".beats.csv", ".musicxml", ".txt")
+    )
+    if notes.is_file():
+        compared["notes"] = evaluate_notes(notes, run)
+        shared = set(read_notes(notes).stems) & set(read_notes(run / "notes.json").stems)
+        for stem in sorted(shared):
+            compared[f"notes of {stem}"] = evaluate_notes(notes, run, stem=stem)
+    if beats.is_file():
+        compared["beats"] = evaluate_beats(beats, run)
+    if score.is_file():
+        compared["key"] = evaluate_key(score, run)
+        compared["meter"] = evaluate_meter(score, run)
+        compared["score"] = evaluate_score(score, run)
+    if words.is_file():
+        compared["lyrics"] = evaluate_lyrics(words, run, language)
+    return compared
+
+
+def summary(compared: Mapping[str, Scores]) -> str:
+    """The main measures of :func:`compare_run`, one on each row, with what they mean."""
+    rows = [
+        (what, name, _figure(scores[name]), _MEANINGS.get(name, ""))
+        for what, scores in compared.items()
+        for name in (("F-measure", *_MAIN) if what == "beats" else _MAIN)
+        if name in scores and (what == "score") == name.startswith("Written")
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    return "\n".join(
+        f"{what:<{widths[0]}}  {name:<{widths[1]}}  {figure:>{widths[2]}}  {meaning}".rstrip()
+        for what, name, figure, meaning in rows
+    )
 
 
 def mean_scores(songs: Mapping[str, Scores]) -> Scores:

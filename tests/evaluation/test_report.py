@@ -1,9 +1,18 @@
+import json
+import math
+import shutil
 from pathlib import Path
 
 import pytest
 
-from evaluation.report import evaluate, mean_scores, table
+from evaluation.beats import read_beats
+from evaluation.notes import read_notes
+from evaluation.report import compare_run, evaluate, mean_scores, summary, table
 from separation.engines import FullscoreError
+from transcription.notes import Note
+from transcription.notes_io import write_notes_json
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne"
 
 
 @pytest.fixture
@@ -56,3 +65,35 @@ def test_means_leave_out_what_is_undefined() -> None:
 def test_the_table_shows_undefined_values_and_counts() -> None:
     rows = table({"WER": 0.125, "hits": 14.0, "F1_pare": None}).splitlines()
     assert [row.split()[1] for row in rows] == ["0.125", "14", "–"]
+
+
+def test_a_faultless_run_of_the_example(tmp_path: Path) -> None:
+    """A folder with the reference's own notes, beats, words and score, but for the missing bass."""
+    table_of_notes = read_notes(EXAMPLE.with_suffix(".notes.csv"))
+    pitches = [round(69 + 12 * math.log2(hz / 440)) for hz in table_of_notes.pitches_hz]
+    notes = zip(table_of_notes.intervals.tolist(), pitches, table_of_notes.stems, strict=True)
+    heard = [Note(on, off, pitch, stem=stem) for (on, off), pitch, stem in notes if stem != "bass"]
+    write_notes_json(heard, tmp_path / "notes.json")
+    beats = read_beats(EXAMPLE.with_suffix(".beats.csv"))
+    report = {
+        "key": "F major",
+        "meter": "4/4",
+        "beats": {"times": beats.times.tolist(), "numbers": beats.numbers},
+    }
+    (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    shutil.copy(EXAMPLE.with_suffix(".txt"), tmp_path / "lyrics.txt")
+    shutil.copy(EXAMPLE.with_suffix(".musicxml"), tmp_path / "score.musicxml")
+
+    compared = compare_run(tmp_path, EXAMPLE)
+    bass = table_of_notes.stems.count("bass")
+    assert compared["notes"]["Precision"] == 1.0
+    assert compared["notes"]["Recall"] == 1 - bass / len(pitches)
+    assert "notes of bass" not in compared
+    for what, name in (
+        ("notes of vocals", "F-measure"), ("notes of drums", "F-measure"), ("beats", "F-measure"),
+        ("beats", "Downbeat F-measure"), ("key", "Weighted Score"), ("meter", "Time signature"),
+        ("score", "Written_F-measure_with_length"), ("lyrics", "F1_sect"),
+    ):  # fmt: skip
+        assert compared[what][name] == 1.0
+    assert compared["lyrics"]["WER_case"] == 0.0
+    assert "Written_F-measure_with_length" in summary(compared)
