@@ -59,6 +59,8 @@ def write_musicxml(score: NotatedScore, path: Path) -> None:
     for number, part in enumerate(root.findall("part"), start=1):
         listed = _name_part(root, part, f"P{number}")
         _finish_drums(listed, part)
+        for measure in part.findall("measure"):
+            _number_voices(measure)
         for written in part.iter("note"):
             _finish_lyrics(written)
     ET.indent(root)
@@ -149,6 +151,20 @@ def _finish_drums(listed: ET.Element, part: ET.Element) -> None:
         ET.SubElement(player, "midi-channel").text = "10"
         ET.SubElement(player, "midi-program").text = "1"
         ET.SubElement(player, "midi-unpitched").text = str(key + 1)
+
+
+def _number_voices(measure: ET.Element) -> None:
+    """Voices 1 to 4 on the first staff, 5 to 8 on the second, as programs expect them."""
+    seen: dict[str, list[str]] = {}
+    for element in measure.findall("note"):
+        voice = element.find("voice")
+        if voice is None:
+            continue
+        staff = element.findtext("staff", "1")
+        voices = seen.setdefault(staff, [])
+        if (number := voice.text or "1") not in voices:
+            voices.append(number)
+        voice.text = str(4 * (int(staff) - 1) + voices.index(number) + 1)
 
 
 def _finish_lyrics(written: ET.Element) -> None:
@@ -311,6 +327,7 @@ def engrave(musicxml_path: Path) -> list[str]:
             "footer": "none",
             "lyricTopMinMargin": 3.0,
             "justifyVertically": True,
+            "breaksNoWidow": True,
             "xmlIdSeed": 1,
         }
     )

@@ -353,3 +353,20 @@ def _runs(indices: Sequence[int], values: Sequence[Value], rests: Sequence[bool]
         else:
             runs[-1].append(i)
     return [run for run in runs if run]
+
+
+def brackets(values: Sequence[Value], marks: Sequence[Beams]) -> list[bool]:
+    """Whether the tuplet of each value needs a bracket: where no beam shows which notes belong to it."""
+    answer = [False] * len(values)
+    group: list[int] = []
+    for i, value in enumerate(values):
+        if value.tuplet is None:
+            continue
+        group.append(i)
+        if value.tuplet.stops:
+            outer = [marks[k][0] if marks[k] else "" for k in group]
+            beamed = outer[0] == "start" and outer[-1] == "stop" and set(outer[1:-1]) <= {"continue"}
+            for k in group:
+                answer[k] = not beamed
+            group = []
+    return answer

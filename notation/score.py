@@ -12,6 +12,7 @@ reminds (the note was altered in the bar before, or in another octave) is in par
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -298,15 +299,12 @@ def _fill(
             measure.timeSignature = meter.TimeSignature(str(signature))
         late = _late_start(laid)
         measure.paddingLeft = late
-        sounding = {
-            number: inside
-            for number, events in voices.items()
-            if (inside := [e for e in events if e.onset < laid.end and e.end > laid.start])
-        }
+        sounding = {number: inside for number, events in voices.items() if (inside := _within(events, laid))}
         written: list[tuple[Fraction, Any]] = []
-        if not sounding:
-            written = [(Fraction(0), _bar_rest(laid))]
-            measure.append(written[0][1])
+        if not sounding and not late:
+            measure.append(_bar_rest(laid))
+        elif not sounding:  # Readers take a whole-bar rest for a full bar, which a pick-up isn't.
+            sounding = {1: ()}
         for number, events in sounding.items():
             elements = _write_voice(events, laid, late, state, hide_rests=number > 1 and len(sounding) > 1)
             written += elements
@@ -327,6 +325,12 @@ def _fill(
         staff.coreInsert(_offset(laid.start), measure)
     staff.coreElementsChanged()
     _write_lyrics(staff, state)
+
+
+def _within(events: Sequence[_Event], laid: Bar) -> Sequence[_Event]:
+    """The events of one voice that sound in a bar."""
+    first = bisect_right(events, laid.start, key=lambda event: event.end)
+    return events[first : bisect_left(events, laid.end, lo=first, key=lambda event: event.onset)]
 
 
 def _late_start(laid: Bar) -> Fraction:
@@ -366,12 +370,13 @@ def _write_voice(
         sources.append(None)
     values = rhythm.spell(segments, laid.time_signature)
     beams = rhythm.beams(values, [sources[v.segment] is None for v in values], laid.time_signature)
+    bracketed = rhythm.brackets(values, beams)
     elements: list[tuple[Fraction, Any]] = []
-    for value, marks in zip(values, beams, strict=True):
+    for value, marks, bracket in zip(values, beams, bracketed, strict=True):
         source = sources[value.segment]
         offset = value.start - late
         if source is None:
-            rest = note.Rest(duration=_duration(value))
+            rest = note.Rest(duration=_duration(value, bracket))
             rest.fullMeasure = False
             rest.style.hideObjectOnPrint = hide_rests
             elements.append((offset, rest))
@@ -381,7 +386,7 @@ def _write_voice(
         if begins:
             elements += [(offset, _sound(grace, state).getGrace()) for grace in source.graces]
         sound = _sound(source.notes, state)
-        sound.duration = _duration(value)
+        sound.duration = _duration(value, bracket)
         if not (begins and finishes):
             kind = "start" if begins else "stop" if finishes else "continue"
             for member in sound.notes if isinstance(sound, chord.ChordBase) else [sound]:
@@ -394,16 +399,16 @@ def _write_voice(
     return elements
 
 
-def _duration(value: rhythm.Value) -> duration.Duration:
+def _duration(value: rhythm.Value, bracket: bool) -> duration.Duration:
     written = duration.Duration(type=value.name, dots=value.dots)
     if value.tuplet:
-        bracket = duration.Tuplet(value.tuplet.actual, value.tuplet.normal, value.tuplet.unit)
+        tuplet = duration.Tuplet(value.tuplet.actual, value.tuplet.normal, value.tuplet.unit)
         if value.tuplet.starts and value.tuplet.stops:
-            bracket.type = "startStop"
+            tuplet.type = "startStop"
         elif value.tuplet.starts or value.tuplet.stops:
-            bracket.type = "start" if value.tuplet.starts else "stop"
-        bracket.bracket = True
-        written.appendTuplet(bracket)
+            tuplet.type = "start" if value.tuplet.starts else "stop"
+        tuplet.bracket = bracket
+        written.appendTuplet(tuplet)
     return written
 
 

@@ -1,0 +1,207 @@
+"""Do other programs read our scores as they were written?
+
+For every MusicXML file given: are its bars full in every voice, and do music21, verovio and MuseScore
+(where it is installed) find the same notes in it? Notes are compared by where they start, in quarters,
+and their sounding pitch. MuseScore's complaints about a file are printed.
+
+    python benchmarks/readback.py OUT/*/score.musicxml
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import mido
+import verovio
+from music21 import chord, converter, note
+
+Sound = tuple[Fraction, int]
+"""Onset in quarters and MIDI pitch, for drums the percussion key."""
+
+ROUNDING = 96  # parts of a quarter: finer than any value we write, coarser than MIDI ticks
+STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+COMPLAINTS = ("corrupt", "incomplete", "error", "not found", "overfull")
+MUSESCORE = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("musescore")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a MusicXML file holds: notes (ties joined), and what is wrong with its bars."""
+
+    pitched: set[Sound] = field(default_factory=set)
+    drums: set[Sound] = field(default_factory=set)
+    graces: set[Sound] = field(default_factory=set)
+    faults: list[str] = field(default_factory=list)
+
+
+def in_file(path: Path) -> Contents:
+    """The contents of a MusicXML file, read without any music library."""
+    contents = Contents()
+    root = ET.parse(path).getroot()
+    keys = {
+        player.get("id"): int(player.findtext("midi-unpitched", "0")) - 1
+        for player in root.iter("midi-instrument")
+    }
+    for part in root.findall("part"):
+        start, divisions, octave, length = Fraction(0), 1, 0, Fraction(4)
+        for measure in part.findall("measure"):
+            at = onset = Fraction(0)
+            filled: dict[tuple[str, str], Fraction] = {}
+            for element in measure:
+                lasts = Fraction(int(element.findtext("duration", "0")), divisions)
+                if element.tag == "attributes":
+                    divisions = int(element.findtext("divisions", str(divisions)))
+                    octave = int(element.findtext("transpose/octave-change", str(octave)))
+                    if element.find("time") is not None:
+                        beats, kind = (
+                            element.findtext("time/beats", ""),
+                            element.findtext("time/beat-type", ""),
+                        )
+                        length = Fraction(4 * int(beats), int(kind))
+                elif element.tag in ("backup", "forward"):
+                    at += lasts if element.tag == "forward" else -lasts
+                elif element.tag == "note" and element.find("grace") is not None:
+                    contents.graces.add((start + at, _pitch(element, octave, keys) or 0))
+                elif element.tag == "note":
+                    if element.find("chord") is None:
+                        onset, at = at, at + lasts
+                        place = element.findtext("staff", "1"), element.findtext("voice", "1")
+                        filled[place] = filled.get(place, Fraction(0)) + lasts
+                    if all(tie.get("type") != "stop" for tie in element.findall("tie")):
+                        pitch = _pitch(element, octave, keys)
+                        if pitch is not None:
+                            unpitched = element.find("unpitched") is not None
+                            (contents.drums if unpitched else contents.pitched).add((start + onset, pitch))
+            bar = length if measure.get("implicit") != "yes" else max(filled.values(), default=length)
+            for (staff, voice), sum_ in filled.items():
+                if sum_ != bar:
+                    where = f"{part.get('id')} bar {measure.get('number')} staff {staff} voice {voice}"
+                    contents.faults.append(f"{where} fills {sum_} of {bar} quarters")
+            start += bar
+    return contents
+
+
+def _pitch(element: ET.Element, octave: int, keys: dict[str | None, int]) -> int | None:
+    if element.find("unpitched") is not None:
+        player = element.find("instrument")
+        return keys[player.get("id") if player is not None else None]
+    if element.find("pitch") is None:
+        return None
+    height = 12 * (int(element.findtext("pitch/octave", "0")) + 1 + octave)
+    return height + STEPS[element.findtext("pitch/step", "")] + int(element.findtext("pitch/alter", "0"))
+
+
+def by_music21(path: Path) -> set[Sound]:
+    """The pitched notes as music21 reads them."""
+    score = converter.parse(path, forceSource=True).toSoundingPitch()
+    sounds = set()
+    for element in score.flatten().notes:
+        if element.duration.isGrace or not isinstance(element, note.Note | chord.Chord):
+            continue
+        if element.classes[0] == "ChordSymbol":
+            continue
+        for member in element.notes if isinstance(element, chord.Chord) else [element]:
+            if member.tie is None or member.tie.type == "start":
+                sounds.add((Fraction(element.offset).limit_denominator(ROUNDING), member.pitch.midi))
+    return sounds
+
+
+def by_verovio(path: Path) -> set[Sound]:
+    """The notes as verovio plays them."""
+    verovio.enableLog(verovio.LOG_OFF)
+    toolkit = verovio.toolkit()
+    toolkit.loadData(path.read_text(encoding="utf-8"))
+    return in_midi(mido.MidiFile(file=io.BytesIO(base64.b64decode(toolkit.renderToMIDI()))))
+
+
+def by_musescore(path: Path) -> tuple[set[Sound], list[str]]:
+    """The notes as MuseScore writes them again, and what it complains of."""
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "read.musicxml"
+        done = subprocess.run(
+            [str(MUSESCORE), "-o", str(target), str(path)],
+            env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        said = (done.stdout + done.stderr).splitlines()
+        complaints = [line for line in said if any(word in line.lower() for word in COMPLAINTS)]
+        if not target.exists():
+            return set(), [*complaints, f"nothing written, exit code {done.returncode}"]
+        read = in_file(target)
+        return read.pitched | read.drums, complaints + read.faults
+
+
+def in_midi(file: mido.MidiFile) -> set[Sound]:
+    """The notes of a MIDI file."""
+    sounds = set()
+    for track in file.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "note_on" and message.velocity > 0:
+                sounds.add((Fraction(tick, file.ticks_per_beat), message.note))
+    return sounds
+
+
+def compare(written: set[Sound], graces: set[Sound], read: set[Sound]) -> tuple[int, int]:
+    """How many written notes a reader lost and how many it made up.
+
+    Around a grace note a reader may place it and its main notes as it likes, within a sixteenth.
+    """
+    a, b = _near(written), _near(read)
+    beside = {at for at, _ in graces}
+
+    def free(onset: Fraction) -> bool:
+        return any(abs(onset - at) < Fraction(1, 4) for at in beside)
+
+    lost = sum((round(o * ROUNDING), p) not in b and not free(o) for o, p in written)
+    made_up = sum((round(o * ROUNDING), p) not in a and not free(o) for o, p in read)
+    return lost, made_up
+
+
+def _near(sounds: set[Sound]) -> set[tuple[int, int]]:
+    return {(round(onset * ROUNDING) + d, pitch) for onset, pitch in sounds for d in (-1, 0, 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", nargs="+", type=Path)
+    bad = False
+    print(f"{'notes':>6} {'music21':>9} {'verovio':>9} {'MuseScore':>9}  file (lost/made up by each)")
+    for path in parser.parse_args().files:
+        written = in_file(path)
+        everything = written.pitched | written.drums
+        # music21 gives drums no pitch; what they sound like is compared for the others.
+        results = [compare(written.pitched, written.graces, by_music21(path))]
+        results.append(compare(everything, written.graces, by_verovio(path)))
+        faults = written.faults
+        if MUSESCORE:
+            read, complaints = by_musescore(path)
+            results.append(compare(everything, written.graces, read))
+            faults = faults + complaints
+        cells = [f"{lost}/{made_up}" for lost, made_up in results]
+        cells += ["-"] * (3 - len(cells))
+        print(f"{len(everything):>6} " + " ".join(f"{cell:>9}" for cell in cells) + f"  {path}")
+        for fault in faults:
+            print(f"       {fault}")
+        bad |= bool(faults) or any(lost or made_up for lost, made_up in results)
+    sys.exit(bad)
+
+
+if __name__ == "__main__":
+    main()
