@@ -22,13 +22,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import scipy.signal
+import scipy.special
 
-from lyrics.activity import HOP_S, level_db, voiced_spans
+from lyrics.activity import HOP_S, SINGING_HOP_S, level_db, singing_db, singing_odds, voiced_spans
 from lyrics.layout import SheetLine
 from lyrics.syllables import syllabify
 from lyrics.words import Line, Lyrics, Syllable, Word
@@ -74,6 +75,8 @@ _NEAREST_S = 0.04  # syllables are not sung closer together
 _LEVEL_RANGE_DB = 40.0
 _RISE_S = 0.04  # half the time in which a syllable swells
 _LEAST_RISE_DB = 1.5
+_JUST_AFTER = 20  # frames of the voice that tell whether a syllable has started
+_MOST_ODDS = 3.0
 _CLEAR_RISE_DB = 4.0
 _MOST_PARTS = 12  # into which one long sound may be divided
 _LOST_COST = 12.0  # of a wait inside a line that no singer makes
@@ -151,30 +154,27 @@ class Moment:
 def _candidates(
     notes: Sequence[Note], audio: Audio | None, units: Sequence[Unit], duration: float
 ) -> Candidates:
-    rises, spans = _voice(audio)
-    covered = _union([(note.onset, note.offset) for note in notes] or spans or [(0.0, duration)])
-    length = float(np.clip(_total(covered) / len(units), _SHORTEST_S, _LONGEST_S))
+    voice = _voice(audio) or _voice_of(notes, duration)
+    length = float(np.clip(voice.until(duration) / len(units), _SHORTEST_S, _LONGEST_S))
     moments = _note_moments(notes, length)
-    onsets = np.array([moment.time for moment in moments])
-    for rise in rises:
-        if not len(onsets):
-            moments.append(Moment(rise.time, rise.score, rise.evidence, rise.time + length))
-        elif np.min(np.abs(onsets - rise.time)) > _SAME_ONSET_S:
-            moments.append(Moment(rise.time, rise.score - 2.0, rise.evidence, rise.time + length))
+    onsets = np.array([moment.time for moment in moments] or [-1.0])
+    for rise in voice.rises:
+        if np.min(np.abs(onsets - rise.time)) > _SAME_ONSET_S:
+            moments.append(replace(rise, end=rise.time + length))
     moments += [
         Moment(unit.anchor, 3.0, 1.0, unit.anchor + length) for unit in units if unit.anchor is not None
     ]
-    moments = _merged(moments + _fillers(moments, covered, 0.6 * length))
+    moments = [replace(moment, score=moment.score + voice.odds_at(moment.time)) for moment in moments]
+    moments = _merged(moments + _fillers(moments, voice, duration, 0.6 * length))
     if len(moments) < len(units):  # divide the time itself
         even = np.linspace(0.0, duration, 2 * len(units) + 1)[:-1]
         moments = _merged(moments + [Moment(t, -4.0, 0.0, t + length) for t in even.tolist()])
     times = np.array([moment.time for moment in moments])
-    edges = np.array(covered)
     return Candidates(
         times,
         _calibrated(np.array([moment.score for moment in moments]), len(units)),
         np.array([moment.evidence for moment in moments]),
-        np.clip(times[:, None] - edges[None, :, 0], 0, edges[:, 1] - edges[:, 0]).sum(axis=1),
+        np.array([voice.until(time) for time in times.tolist()]),
         np.array([moment.end for moment in moments]),
     )
 
@@ -202,11 +202,36 @@ def _merged(moments: Sequence[Moment]) -> list[Moment]:
     return merged
 
 
-def _voice(audio: Audio | None) -> tuple[list[Moment], list[tuple[float, float]]]:
-    """Where the level rises as at the start of a syllable, how clearly, and where there is sound at all."""
-    spans = [(span.start, span.end) for span in voiced_spans(audio)] if audio else []
-    if audio is None or not spans:
-        return [], spans
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The voice over time: log-odds of singing per frame, and where it rises like a syllable's start."""
+
+    odds: Floats
+    elapsed: Floats
+    rises: tuple[Moment, ...]
+
+    def odds_at(self, time: float) -> float:
+        """Log-odds of singing just after ``time``, within bounds."""
+        first = int(time / SINGING_HOP_S)
+        after = self.odds[first : first + _JUST_AFTER]
+        return float(np.clip(after.max(), -_MOST_ODDS, _MOST_ODDS)) if len(after) else -_MOST_ODDS
+
+    def until(self, time: float) -> float:
+        """Seconds sung up to ``time``."""
+        return float(np.interp(time / SINGING_HOP_S, np.arange(len(self.elapsed)), self.elapsed))
+
+
+def _voice(audio: Audio | None) -> Voice | None:
+    """The voice as it sounds; None without sound."""
+    if audio is None or not voiced_spans(audio):
+        return None
+    odds = singing_odds(singing_db(audio))
+    elapsed = np.concatenate([[0.0], np.cumsum(scipy.special.expit(odds))]) * SINGING_HOP_S
+    return Voice(odds, elapsed, _rises(audio))
+
+
+def _rises(audio: Audio) -> tuple[Moment, ...]:
+    """Moments at which the level in the voice's band rises."""
     level = level_db(audio)
     level = np.maximum(level, np.percentile(level, 95) - _LEVEL_RANGE_DB)
     lag = np.arange(-6, 7) * HOP_S
@@ -214,21 +239,31 @@ def _voice(audio: Audio | None) -> tuple[list[Moment], list[tuple[float, float]]
     rise_db = np.convolve(level, -kernel[::-1] / np.abs(kernel).sum() * 2, mode="same")
     peaks, found = scipy.signal.find_peaks(rise_db, height=_LEAST_RISE_DB, distance=4)
     scores = np.clip(found["peak_heights"] / _CLEAR_RISE_DB - 1.5, -1.5, 1.5)
-    return [
+    return tuple(
         Moment(float(frame * HOP_S), float(score), 0.5, float(frame * HOP_S))
         for frame, score in zip(peaks, scores, strict=True)
-    ], spans
+    )
 
 
-def _fillers(moments: Sequence[Moment], covered: Sequence[tuple[float, float]], step: float) -> list[Moment]:
-    """Unlikely moments inside long sounds, where a tracker may have joined several syllables."""
-    times = np.array(sorted(moment.time for moment in moments))
+def _voice_of(notes: Sequence[Note], duration: float) -> Voice:
+    """The voice as the notes tell: it sounds while one does; all the time if there are none."""
+    frames = int(duration / SINGING_HOP_S) + 1
+    sounding = np.full(frames, not notes)
+    for note in notes:
+        sounding[int(note.onset / SINGING_HOP_S) : int(note.offset / SINGING_HOP_S) + 1] = True
+    elapsed = np.concatenate([[0.0], np.cumsum(sounding)]) * SINGING_HOP_S
+    return Voice(np.where(sounding, _MOST_ODDS, -_MOST_ODDS), elapsed, ())
+
+
+def _fillers(moments: Sequence[Moment], voice: Voice, duration: float, step: float) -> list[Moment]:
+    """Unlikely moments inside long sounds, where a tracker may have joined or missed several syllables."""
+    times = [0.0, *sorted(moment.time for moment in moments), duration]
     result: list[Moment] = []
-    for start, end in covered:
-        inside = [start, *times[(times > start) & (times < end)].tolist(), end]
-        for a, b in itertools.pairwise(inside):
-            parts = min(int((b - a) / step), _MOST_PARTS)
-            result += [Moment(a + (b - a) * k / parts, -3.0, 0.1, b) for k in range(1, parts)]
+    for a, b in itertools.pairwise(times):
+        sung = voice.until(b) - voice.until(a)
+        parts = min(int(sung / step), _MOST_PARTS)
+        at = [a + (b - a) * k / parts for k in range(1, parts)]
+        result += [Moment(time, -3.0 + voice.odds_at(time), 0.1, b) for time in at]
     return result
 
 
@@ -240,20 +275,6 @@ def _calibrated(scores: Floats, expected: int) -> Floats:
         total = (1.0 / (1.0 + np.exp(-(scores + shift)))).sum()
         low, high = (shift, high) if total < expected else (low, shift)
     return np.asarray(np.clip(1.0 / (1.0 + np.exp(-(scores + low))), 1e-3, 0.97))
-
-
-def _total(intervals: Sequence[tuple[float, float]]) -> float:
-    return sum(end - start for start, end in intervals)
-
-
-def _union(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    joined: list[tuple[float, float]] = []
-    for start, end in sorted(intervals):
-        if joined and start <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
-        else:
-            joined.append((start, end))
-    return joined
 
 
 def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:
