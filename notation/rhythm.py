@@ -176,7 +176,8 @@ def _shows_meter(start: Fraction, end: Fraction, division: Division, rest: bool)
     parts = division.parts
     unit = parts[0].length
     if any(part.length != unit for part in parts):
-        return False
+        borders = {division.end, *(part.start for part in parts)}
+        return start in borders and end in borders and not rest
     a, b = (start - division.start) / unit, (end - division.start) / unit
     on_grid = a.denominator == 1, b.denominator == 1
     if rest:  # Only the first two thirds of a compound beat: elsewhere rests show every division.
@@ -217,12 +218,11 @@ def _tuplets(division: Division, borders: Iterable[Fraction]) -> list[_Stretch]:
         return []
     parts = division.parts
     if len(parts) == 2 and not any(t == parts[1].start for t in inner):
-        count = _odd_part(math.lcm(*(((t - division.start) / division.length).denominator for t in inner)))
-        if division.beats <= 1 or (
-            # Over two beats only a full quarter triplet: two of its notes held are easier read per beat.
-            count == 3 and len(inner) >= 2 and division.beats == 2 and division.length <= _WIDEST_TUPLET
-        ):
-            return [(division, count)]
+        needed = math.lcm(*(((t - division.start) / division.length).denominator for t in inner))
+        # Over two beats only three equal notes: anything else is easier read beat by beat.
+        over_two = division.beats == 2 and division.length <= _WIDEST_TUPLET
+        if division.beats <= 1 or (over_two and needed == 3 and len(inner) == 2):
+            return [(division, _odd_part(needed))]
     return [stretch for part in parts for stretch in _tuplets(part, inner)]
 
 
