@@ -28,10 +28,11 @@ FRAME_S = 0.005
 SPEECH_RATE = 130  # words per minute: slow enough for clear consonants
 SPEECH_PITCH = 60  # eSpeak's scale; the envelope is cleanest from a middling voice
 VOWELS = tuple("aeiouAEIOUV30@")  # how eSpeak's names of English vowels begin
-LONGEST_CONSONANTS_S = 0.14
+LONGEST_CONSONANTS_S = 0.09  # before and after the vowel: sung consonants are shorter than spoken ones
 CONSONANT_SHARE = 0.4  # at most, of the time from one vowel to the next
 HOLD_FROM, HOLD_TO = 0.30, 0.45  # the part of a vowel that is stretched; diphthongs turn after it
 GLIDE_S = 0.05
+LEGATO_S = 0.1  # a shorter gap joins two syllables: the second's consonants begin on the first's pitch
 SCOOP_SEMITONES = 0.3  # a note is approached from slightly below
 VIBRATO_HZ, VIBRATO_SEMITONES, VIBRATO_DELAY_S = 5.4, 0.3, 0.3
 
@@ -125,7 +126,7 @@ def sing(
     envelope = np.full((count, bins), 1e-12)
     aperiodicity = np.ones((count, bins))
     onsets = [round(syllable.notes[0][0] / FRAME_S) for syllable in syllables]
-    head = min(frames[0].vowel[0], onsets[0])
+    head, end = min(frames[0].vowel[0], onsets[0]), 0
     for index, (syllable, spoken) in enumerate(zip(syllables, frames, strict=True)):
         onset = onsets[index]
         last = round(syllable.offset / FRAME_S)
@@ -138,12 +139,14 @@ def sing(
             last = min(last, onsets[index + 1] - next_head)
         source = _layout(spoken, head, last - tail - onset, tail)
         where = slice(onset - head, onset - head + len(source))
-        contour = _contour(syllable, np.arange(where.start, where.stop) * FRAME_S, rng)
+        joined = index > 0 and where.start - end < LEGATO_S / FRAME_S
+        before = syllables[index - 1].notes[-1][1] if joined else syllable.notes[0][1]
+        contour = _contour(syllable, before, np.arange(where.start, where.stop) * FRAME_S, rng)
         nearest = np.round(source).astype(int)
         pitch[where] = np.where(spoken.voiced[nearest], 440.0 * 2 ** ((contour - 69) / 12), 0.0)
         envelope[where] = _at(spoken.envelope, source) * syllable.loudness**2
         aperiodicity[where] = spoken.aperiodicity[nearest]
-        head = next_head
+        head, end = next_head, where.stop
     samples = pyworld.synthesize(pitch, envelope, aperiodicity, speaker.sample_rate, FRAME_S * 1000)
     return samples[: int(duration * speaker.sample_rate)], speaker.sample_rate
 
@@ -196,12 +199,14 @@ def _layout(spoken: _Frames, head: int, vowel: int, tail: int) -> Floats:
     return np.concatenate([before, middle, after])
 
 
-def _contour(syllable: Sung, times: Floats, rng: np.random.Generator) -> Floats:
-    """Pitch of each time: steps smoothed into glides, a scoop at the start, vibrato on held notes."""
+def _contour(syllable: Sung, before: float, times: Floats, rng: np.random.Generator) -> Floats:
+    """Pitch of each time: glides from the pitch ``before`` and from note to note, a scoop at the start,
+    vibrato on held notes."""
     onsets = np.array([onset for onset, _ in syllable.notes])
-    pitches = np.array([pitch for _, pitch in syllable.notes])
-    contour = np.full(len(times), pitches[0], dtype=np.float64)
-    for onset, step in zip(onsets[1:], np.diff(pitches), strict=True):
+    pitches = np.array([before, *(pitch for _, pitch in syllable.notes)])
+    contour = np.full(len(times), before, dtype=np.float64)
+    arrivals = np.array([onsets[0] - GLIDE_S / 2, *onsets[1:]])
+    for onset, step in zip(arrivals, np.diff(pitches), strict=True):
         contour += step / (1 + np.exp(-(times - onset) / (GLIDE_S / 6)))
     contour -= SCOOP_SEMITONES * np.exp(-np.maximum(times - onsets[0], 0) / GLIDE_S)
     since = times - onsets[np.maximum(np.searchsorted(onsets, times, side="right") - 1, 0)]
