@@ -92,14 +92,14 @@ PLACE_SPREAD_BEATS = 0.045
 EARLY_FRAMES = 3
 """Events up to this much before a beat are counted to it."""
 
-TEMPO_SPREAD = 0.045
+TEMPO_SPREAD = 0.03
 """Scale of the change of a beat's length from one to the next (natural log), small changes."""
-TEMPO_TAIL = 0.09
+TEMPO_TAIL = 0.045
 TEMPO_BREAK = 9.0
 """Cost of any change of tempo (a new section, a fermata)."""
-PREFERRED_BEAT_S = 0.58
+PREFERRED_BEAT_S = 0.5
 PREFERRED_SPREAD = 0.55
-PREFERENCE_PER_S = 0.35
+PREFERENCE_PER_EVENT = 0.6
 REST_COST = 1.2
 REST_COST_PER_S = 2.0
 
@@ -129,109 +129,105 @@ def segment_tables() -> tuple[list[tuple[Scores, Scores]], Floats]:
     return tables, empty
 
 
+def tempo_preference(period: float) -> float:
+    """Log preference, per event, for counting at this beat length: people count at a middling pace."""
+    return -PREFERENCE_PER_EVENT * (math.log(period / PREFERRED_BEAT_S) / PREFERRED_SPREAD) ** 2 / 2
+
+
+def event_scores() -> Scores:
+    """What an event adds to a span, by (step of accent, cell, offset from last to first, period)."""
+    tables, _ = segment_tables()
+    offsets = np.arange(-EARLY_FRAMES, PERIODS[-1] - EARLY_FRAMES)
+    inside = offsets[:, None] < PERIODS[None, :] - EARLY_FRAMES
+    result = np.zeros((len(ACCENT_STEPS), len(CELLS), *inside.shape), np.float32)
+    for step, accent in enumerate(ACCENT_STEPS):
+        stray = math.log(STRAY_RATE_HZ) + STRAY_ACCENT * accent - 0.5 * STRAY_ACCENT**2
+        for c, (density, factor) in enumerate(tables):
+            result[step, c] = np.where(inside, np.maximum(density + accent * factor, stray), 0.0)
+    return np.ascontiguousarray(result[:, :, ::-1])
+
+
+ACCENT_STEPS = np.linspace(-2.5, 2.5, 11)
+
+
 def span_scores(events: Events, frames: int, origin: float) -> tuple[Scores, Scores]:
     """Log-likelihood of a beat that starts at each frame and has each period: simple and compound."""
-    tables, empty = segment_tables()
-    longest = int(PERIODS[-1])
-    offsets = np.arange(-EARLY_FRAMES, longest - EARLY_FRAMES)
-    inside = (offsets[:, None] < PERIODS[None, :] - EARLY_FRAMES)[::-1]
-    reversed_tables = [(d[::-1], a[::-1]) for d, a in tables]
+    _, empty = segment_tables()
+    table = event_scores()
+    reach = int(PERIODS[-1]) - EARLY_FRAMES
     at = np.rint((events.times - origin) / FRAME_S).astype(int)
+    step = np.abs(events.accent[:, None] - ACCENT_STEPS[None, :]).argmin(axis=1)
     simple = np.empty((frames, len(PERIODS)), np.float32)
     compound = np.empty((frames, len(PERIODS)), np.float32)
-    seconds = PERIODS * FRAME_S
-    rest = (-REST_COST - REST_COST_PER_S * seconds).astype(np.float32)
-    preference = (
-        -PREFERENCE_PER_S * seconds * (np.log(seconds / PREFERRED_BEAT_S) / PREFERRED_SPREAD) ** 2 / 2
-    )
+    rest = (-REST_COST - REST_COST_PER_S * PERIODS * FRAME_S).astype(np.float32)
     block = 2000
     for begin in range(0, frames, block):
         end = min(begin + block, frames)
         score = np.zeros((len(CELLS), end - begin, len(PERIODS)), np.float32)
-        silent_span = np.zeros((end - begin, len(PERIODS)), np.float32)
-        first = np.searchsorted(at, begin - EARLY_FRAMES)
-        last = np.searchsorted(at, end + longest)
-        for e in range(first, last):
-            # Spans that start at u-(longest-EARLY-1) ... u+EARLY contain the event at frame u.
-            lo, hi = at[e] - (longest - EARLY_FRAMES) + 1, at[e] + EARLY_FRAMES + 1
+        filled = np.zeros((end - begin, len(PERIODS)), bool)
+        for e in range(np.searchsorted(at, begin - EARLY_FRAMES), np.searchsorted(at, end + reach)):
+            # Spans that begin from ``reach`` frames before the event to EARLY_FRAMES after it may hold it.
+            lo, hi = at[e] - reach + 1, at[e] + EARLY_FRAMES + 1
             cut_lo, cut_hi = max(lo, begin), min(hi, end)
-            if cut_lo >= cut_hi:
-                continue
-            rows = slice(cut_lo - lo, cut_hi - lo)
-            here = slice(cut_lo - begin, cut_hi - begin)
-            mask = inside[rows]
-            stray = math.log(STRAY_RATE_HZ) + STRAY_ACCENT * events.accent[e] - 0.5 * STRAY_ACCENT**2
-            for c, (density, accent) in enumerate(reversed_tables):
-                value = np.maximum(
-                    density[rows] + np.float32(events.accent[e]) * accent[rows], np.float32(stray)
-                )
-                score[c, here] += np.where(mask, value, np.float32(0))
-            silent_span[here] += np.where(mask, np.float32(-20), np.float32(0))
+            if cut_lo < cut_hi:
+                value = table[step[e], :, cut_lo - lo : cut_hi - lo]
+                score[:, cut_lo - begin : cut_hi - begin] += value
+                filled[cut_lo - begin : cut_hi - begin] |= value[0] != 0
         for target, priors in (
             (simple, [cell.simple for cell in CELLS]),
             (compound, [cell.compound for cell in CELLS]),
         ):
-            weighted = score + (np.log(priors) + empty)[:, None, None].astype(np.float32)
-            target[begin:end] = np.maximum(weighted.max(axis=0), rest + silent_span) + preference.astype(
-                np.float32
-            )
+            best = (score + (np.log(priors) + empty)[:, None, None].astype(np.float32)).max(axis=0)
+            target[begin:end] = np.where(filled, best, np.maximum(best, rest))
     return simple, compound
 
 
-def transition_costs() -> Scores:
+def transition_costs(periods: Ints) -> Scores:
     """Cost of going from one period to the next: (before, after)."""
-    change = np.abs(np.log(PERIODS[None, :] / PERIODS[:, None]))
-    spread = np.hypot(TEMPO_SPREAD, 0.012 / (PERIODS[:, None] * FRAME_S))
+    change = np.abs(np.log(periods[None, :] / periods[:, None]))
+    spread = np.hypot(TEMPO_SPREAD, BEAT_SPREAD_S / (periods[:, None] * FRAME_S))
     quadratic = 0.5 * (change / spread) ** 2
     linear = change / TEMPO_TAIL + np.minimum(quadratic, 1.0)
     return np.minimum(np.minimum(quadratic, linear), TEMPO_BREAK).astype(np.float32)
 
 
-def best_spans(
-    scores: Scores, first_frame: int, last_frame: int, allowed: npt.NDArray[np.bool_] | None = None
-) -> tuple[Ints, float]:
+def best_spans(scores: Scores, periods: Ints, first_frame: int, last_frame: int) -> tuple[Ints, float]:
     """The beats (frames) of the best row of spans, and its score.
 
-    The row starts at most at ``first_frame`` and ends after ``last_frame``. ``allowed`` may restrict
-    (frame, period).
+    ``scores`` is by (frame, period). The row starts at most at ``first_frame`` and ends after
+    ``last_frame``.
     """
     frames, count = scores.shape
-    block = int(PERIODS[0])
-    costs = transition_costs()
-    arrive = np.full((frames + int(PERIODS[-1]) + block, count), -np.inf, np.float64)
+    block = int(periods[0])
+    costs = transition_costs(periods)
+    arrive = np.full((frames + int(periods[-1]) + block, count), -np.inf)
     origin = np.full((frames + block, count), -1, np.int16)
     columns = np.arange(count)
     for begin in range(0, frames, block):
+        # Every span that ends in this block began before it: all of its frames can be done at once.
         end = min(begin + block, frames)
         reached = arrive[begin:end]
-        top = reached.max(axis=1, initial=-np.inf)
-        base = float(top.max()) if np.isfinite(top).any() else 0.0
-        gap = (reached - base).astype(np.float32)[:, :, None] - costs[None]
-        came = gap.argmax(axis=1)
-        leave = np.take_along_axis(gap, came[:, None, :], axis=1)[:, 0].astype(np.float64) + base
-        starts = np.arange(begin, end) <= first_frame
-        fresh = starts[:, None] & (leave < 0)
-        leave = np.where(fresh, 0.0, leave)
+        base = max(0.0, float(reached.max()))
+        options = (reached - base).astype(np.float32)[:, :, None] - costs[None]
+        came = options.argmax(axis=1)
+        leave = np.take_along_axis(options, came[:, None, :], axis=1)[:, 0].astype(np.float64) + base
+        fresh = (np.arange(begin, end) <= first_frame)[:, None] & (leave < 0)
+        leave = np.where(fresh, 0.0, leave) + scores[begin:end]
         origin[begin:end] = np.where(fresh, -1, came)
-        leave = leave + scores[begin:end]
-        if allowed is not None:
-            leave = np.where(allowed[begin:end], leave, -np.inf)
-        arrive[np.arange(begin, end)[:, None] + PERIODS[None, :], columns[None, :]] = leave
+        arrive[np.arange(begin, end)[:, None] + periods[None, :], columns[None, :]] = leave
     tail = arrive[last_frame + 1 : frames]
     at, period = np.unravel_index(int(tail.argmax()), tail.shape)
     score = float(tail[at, period])
-    if not math.isfinite(score):
-        return np.zeros(0, np.int64), -math.inf
     frame = int(at) + last_frame + 1
     beats = [frame]
-    while period >= 0:
-        frame -= int(PERIODS[period])
+    while period >= 0 and math.isfinite(score):
+        frame -= int(periods[period])
         beats.append(frame)
         period = origin[frame, period]
     return np.array(beats[::-1]), score
 
 
-MEAN_DOWNBEAT, MEAN_MIDDLE, MEAN_OTHER = 0.75, 0.15, -0.25
+MEAN_DOWNBEAT, MEAN_MIDDLE, MEAN_OTHER = 0.75, 0.4, -0.25
 """Downbeat evidence (standard deviations) expected on the first, the middle of four, and other beats."""
 NO_EVENT_MARK = -0.8
 BAR_SLIP_COST = 9.0
@@ -338,22 +334,48 @@ def best_account(events: Events, settings: BeatSettings) -> Account | None:
     origin = float(events.times[0]) - margin * FRAME_S
     last = round((float(events.times[-1]) - origin) / FRAME_S) + EARLY_FRAMES
     frames = last + margin + 2
-    wanted = np.ones(len(PERIODS), dtype=bool)
-    if settings.tempo is not None:
-        distance = np.abs(np.log(PERIODS * FRAME_S * settings.tempo / 60.0))
-        wanted = distance <= max(TEMPO_OVERRIDE_RANGE, float(distance.min()))
-    simple, compound = span_scores(events, frames, origin)
     accounts = []
-    for scores, is_compound in ((simple, False), (compound, True)):
-        beats, total = best_spans(np.where(wanted, scores, -np.inf), margin, last)
-        if len(beats) < 2:
-            continue
-        times = beats * FRAME_S + origin
-        marks = beat_marks(times, events, events.downbeat, NO_EVENT_MARK)
-        for signature, bar in bars_to_try(settings.time_signature, is_compound):
-            places, bar_score = count_bars(marks, bar)
-            accounts.append(Account(times, places, bar, signature, total + bar_score))
+    for division, scores in zip((False, True), span_scores(events, frames, origin), strict=True):
+        bars = bars_to_try(settings.time_signature, division)
+        for window in windows(settings.tempo) if bars else ():
+            beats, total = best_spans(scores[:, window], PERIODS[window], margin, last)
+            if len(beats) < 2:
+                continue
+            times = beats * FRAME_S + origin
+            total += len(events) * tempo_preference(float(np.median(np.diff(times))))
+            total += len(events) * COMPOUND_PREFERENCE * division
+            total += (
+                len(events) * ACCENT_WEIGHT * beat_marks(times, events, events.accent, NO_EVENT_ACCENT).mean()
+            )
+            marks = beat_marks(times, events, events.downbeat, NO_EVENT_MARK)
+            for signature, bar in bars:
+                places, bar_score = count_bars(marks, bar)
+                counted = BAR_WEIGHT * bar_score + FOUR_PREFERENCE * len(beats) * (len(bar) == 4)
+                accounts.append(Account(times, places, bar, signature, total + counted))
     return max(accounts, key=lambda account: account.score, default=None)
+
+
+BAR_WEIGHT = 2.0
+ACCENT_WEIGHT = 0.6
+NO_EVENT_ACCENT = -1.0
+FOUR_PREFERENCE = 0.08
+COMPOUND_PREFERENCE = -0.05
+WINDOW_RATIO = 1.35
+WINDOWS_S = tuple(0.29 * 1.25**n for n in range(9))
+
+
+def windows(tempo: float | None) -> list[slice]:
+    """The ranges of PERIODS within which a whole performance is followed, one range at a time."""
+    centres, ratio = WINDOWS_S, WINDOW_RATIO
+    if tempo is not None:
+        centres, ratio = (60.0 / tempo,), math.exp(TEMPO_OVERRIDE_RANGE)
+    seconds = PERIODS * FRAME_S
+    result = []
+    for centre in centres:
+        near = min(max(centre, seconds[0]), seconds[-1])
+        inside = np.flatnonzero(np.abs(np.log(seconds / near)) <= math.log(ratio))
+        result.append(slice(int(inside[0]), int(inside[-1]) + 1))
+    return result
 
 
 TEMPO_OVERRIDE_RANGE = 0.12
