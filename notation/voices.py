@@ -216,10 +216,10 @@ def _chord_value(chord: Sequence[ScoreNote]) -> Fraction:
 def _fit_values(chords: Sequence[Sequence[ScoreNote]], voice: int) -> list[ScoreNote]:
     """The chords of one voice with equal values that end where the next chord starts at the latest."""
     fitted = []
-    for chord, following in zip(chords, [*chords[1:], None], strict=True):
+    for index, chord in enumerate(chords):
         value = _chord_value(chord)
-        if following is not None:
-            value = min(value, following[0].onset - chord[0].onset)
+        if index + 1 < len(chords):
+            value = min(value, chords[index + 1][0].onset - chord[0].onset)
         fitted += [replace(note, duration=value, voice=voice) for note in chord]
     return fitted
 
