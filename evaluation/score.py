@@ -113,7 +113,7 @@ def read_key(path: Path) -> str:
 def read_meter(path: Path) -> str:
     """The time signature at the start (``3/4``). Raises FullscoreError where there is none."""
     if path.suffix.lower() == ".json":
-        return str(_from_report(path, "meter"))
+        return str(_from_report(path, "time_signature"))
     time = read_musicxml(path).find(".//attributes/time")
     if time is None:
         raise FullscoreError(f"{path} has no time signature; give a score with one")

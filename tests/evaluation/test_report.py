@@ -77,7 +77,7 @@ def test_a_faultless_run_of_the_example(tmp_path: Path) -> None:
     beats = read_beats(EXAMPLE.with_suffix(".beats.csv"))
     report = {
         "key": "F major",
-        "meter": "4/4",
+        "time_signature": "4/4",
         "beats": {"times": beats.times.tolist(), "numbers": beats.numbers},
     }
     (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")

@@ -80,7 +80,7 @@ def test_a_score_equals_itself() -> None:
 )
 def test_keys_by_their_kinship(tmp_path: Path, estimate: str, score: float) -> None:
     report = tmp_path / "report.json"
-    report.write_text(json.dumps({"key": estimate, "meter": "4/4"}), encoding="utf-8")
+    report.write_text(json.dumps({"key": estimate, "time_signature": "4/4"}), encoding="utf-8")
     assert evaluate_key(EXAMPLE, report) == {"Weighted Score": score}
     assert evaluate_meter(EXAMPLE, tmp_path) == {"Time signature": 1.0}
 
