@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from separation.audio import Audio
 from transcription.notes import Note
 from transcription.singing import (
     SAMPLE_RATE,
@@ -16,8 +19,6 @@ from transcription.singing import (
     trace_back,
     yin_candidates,
 )
-
-from separation.audio import Audio
 
 Samples = npt.NDArray[np.float64]
 
@@ -55,7 +56,7 @@ def phrase(*parts: Samples) -> Audio:
 
 
 def assert_one_at_a_time(notes: tuple[Note, ...]) -> None:
-    assert all(a.offset <= b.onset for a, b in zip(notes, notes[1:], strict=False))
+    assert all(a.offset <= b.onset for a, b in pairwise(notes))
 
 
 def test_a_scale_is_heard_note_by_note(singing: Singing) -> None:
@@ -110,8 +111,9 @@ def test_two_voices_give_one_line(singing: Singing) -> None:
 
 
 def test_louder_is_a_higher_velocity(singing: Singing) -> None:
-    parts = [level * voice(np.full(8820, 60.0), envelope(0.4, 0.06)) for level in (1.0, 0.5, 0.25)]
-    velocities = [note.velocity for note in singing(phrase(*parts))]
+    tone, rest = voice(np.full(8820, 60.0), envelope(0.4)), np.zeros(4410)
+    notes = singing(phrase(tone, rest, 0.5 * tone, rest, 0.25 * tone))
+    velocities = [note.velocity for note in notes]
     assert len(velocities) == 3
     assert np.diff(velocities).tolist() == pytest.approx([-12, -12], abs=2)
 
