@@ -29,7 +29,13 @@ import numpy.typing as npt
 import scipy.signal
 import scipy.special
 
-from lyrics.activity import HOP_S, SINGING_HOP_S, level_db, singing_db, singing_odds, voiced_spans
+from lyrics.activity import (
+    SINGING_HOP_S,
+    singing_db,
+    singing_odds,
+    syllable_onset_strength,
+    voiced_spans,
+)
 from lyrics.layout import SheetLine
 from lyrics.syllables import syllabify
 from lyrics.words import Line, Lyrics, Syllable, Word
@@ -59,11 +65,13 @@ class Interval:
 
 # On general grounds (songs have phrases, phrases end in longer notes and rests), not fitted.
 INTERVALS = {
-    SYLLABLE: Interval(0.9, 0.50, 0.01, 6.0, 0.0),
-    WORD: Interval(1.0, 0.55, 0.02, 2.0, 0.0),
+    SYLLABLE: Interval(0.9, 0.45, 0.01, 6.0, 0.0),
+    WORD: Interval(1.0, 0.45, 0.02, 2.0, 0.0),
     LINE: Interval(2.6, 0.65, 0.10, 0.0, 1.0),
     SECTION: Interval(5.0, 0.90, 0.30, 0.0, 2.0),
 }
+_PACES = (0.6, 0.77, 1.0, 1.3, 1.7)  # of a line's syllables, in units of the song's
+_PACE_CHANGE_COST = {LINE: 3.0, SECTION: 1.5}  # per natural logarithm
 _OUTLIER_RANGE = 6.0  # natural logarithms: from a hundredth to four times ten syllables
 _SLOPE_PER_S = 0.02  # a long wait before a line costs little, but not nothing
 _LONG_WAIT_S = 16.0  # beyond: only at the end of a line, at constant cost plus the slope
@@ -72,12 +80,11 @@ _SHORTEST_S, _LONGEST_S = 0.10, 0.80  # plausible syllable lengths of a whole so
 _ANCHOR_SPREAD_S = 0.25  # how exactly a person times the lines of an LRC file
 _SAME_ONSET_S = 0.08  # a rise this near a note's onset is that note
 _NEAREST_S = 0.04  # syllables are not sung closer together
-_LEVEL_RANGE_DB = 40.0
-_RISE_S = 0.04  # half the time in which a syllable swells
-_LEAST_RISE_DB = 1.5
+_LEAST_STRENGTH = 0.3  # deviations above the mean
+_MIDDLING_STRENGTH = 1.2
+_RISE_DISTANCE = 8  # frames
 _JUST_AFTER = 20  # frames of the voice that tell whether a syllable has started
 _MOST_ODDS = 3.0
-_CLEAR_RISE_DB = 4.0
 _MOST_PARTS = 12  # into which one long sound may be divided
 _LOST_COST = 12.0  # of a wait inside a line that no singer makes
 _REST_S = 0.12  # shorter gaps between notes are articulation
@@ -231,16 +238,12 @@ def _voice(audio: Audio | None) -> Voice | None:
 
 
 def _rises(audio: Audio) -> tuple[Moment, ...]:
-    """Moments at which the level in the voice's band rises."""
-    level = level_db(audio)
-    level = np.maximum(level, np.percentile(level, 95) - _LEVEL_RANGE_DB)
-    lag = np.arange(-6, 7) * HOP_S
-    kernel = -lag * np.exp(-0.5 * (lag / _RISE_S) ** 2)  # the derivative of a Gaussian
-    rise_db = np.convolve(level, -kernel[::-1] / np.abs(kernel).sum() * 2, mode="same")
-    peaks, found = scipy.signal.find_peaks(rise_db, height=_LEAST_RISE_DB, distance=4)
-    scores = np.clip(found["peak_heights"] / _CLEAR_RISE_DB - 1.5, -1.5, 1.5)
+    """Moments that sound like the start of a syllable."""
+    strength = syllable_onset_strength(audio)
+    peaks, found = scipy.signal.find_peaks(strength, height=_LEAST_STRENGTH, distance=_RISE_DISTANCE)
+    scores = np.clip(found["peak_heights"] - _MIDDLING_STRENGTH, -1.5, 1.5)
     return tuple(
-        Moment(float(frame * HOP_S), float(score), 0.5, float(frame * HOP_S))
+        Moment(float(frame * SINGING_HOP_S), float(score), 0.5, float(frame * SINGING_HOP_S))
         for frame, score in zip(peaks, scores, strict=True)
     )
 
@@ -294,51 +297,82 @@ def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:
 
 
 def _viterbi(units: Sequence[Unit], candidates: Candidates, length: float) -> Ints:
+    """The cheapest sequence, if syllables last ``length`` on the whole and each line has its own pace.
+
+    The state is a candidate and the pace of the line, one of ``_PACES``.
+    """
     times, count = candidates.times, len(candidates.times)
     start = -np.log(candidates.probability)
     skipped = np.concatenate([[0.0], np.cumsum(-np.log(1.0 - candidates.probability))])
-    windows = {kind: _window(kind, candidates, skipped, length) for kind in INTERVALS}
+    windows = {
+        kind: [_window(kind, candidates, skipped, length * pace) for pace in _PACES] for kind in INTERVALS
+    }
     half = _MAX_CANDIDATES_ABREAST
-    best = start + skipped[:-1] + _SLOPE_PER_S * times + _anchor_cost(units[0], times)
-    kept: list[tuple[int, npt.NDArray[np.int32]]] = [(0, np.zeros(count, np.int32))]
-    for s in range(1, len(units)):
-        unit = units[s]
+    first = start + skipped[:-1] + _SLOPE_PER_S * times + _anchor_cost(units[0], times)
+    best = first[None, :] + _pace_costs(SECTION)[_PACES.index(1.0), :, None]
+    kept: list[tuple[int, Ints, Ints]] = []
+    for s, unit in enumerate(units[1:], 1):
         low = max(0, round(count * s / len(units)) - half)
         high = min(count, round(count * s / len(units)) + half)
-        reach, costs = windows[unit.before]
         columns = np.arange(low, high)
-        previous = columns[:, None] - np.arange(1, reach + 1)[None, :]
-        total = np.where(previous >= 0, best[np.maximum(previous, 0)], np.inf) + costs[low:high]
-        pick = np.argmin(total, axis=1)
-        value = total[np.arange(len(columns)), pick]
-        origin = columns - 1 - pick
-        value, origin = _after_long_wait(value, origin, best, candidates, skipped, unit.before, columns)
-        best = np.full(count, np.inf)
-        best[low:high] = value + start[low:high] + _anchor_cost(unit, times[low:high])
-        kept.append((low, origin.astype(np.int32)))
-    end = int(np.argmin(best + (skipped[-1] - skipped[1:])))
+        paces = np.broadcast_to(np.arange(len(_PACES))[:, None], best.shape)
+        if unit.before >= LINE:
+            changes = best[:, None, :] + _pace_costs(unit.before)[:, :, None]
+            paces, best = changes.argmin(axis=0), changes.min(axis=0)
+        here = np.full(best.shape, np.inf)
+        origins = np.zeros((len(_PACES), len(columns)), dtype=np.int64)
+        own = start[low:high] + _anchor_cost(unit, times[low:high])
+        for pace in range(len(_PACES)):
+            costs = windows[unit.before][pace]
+            value, origin = _cheapest_step(best[pace], costs, columns)
+            value, origin = _after_long_wait(
+                value, origin, best[pace], candidates, skipped, unit.before, columns
+            )
+            here[pace, low:high], origins[pace] = value + own, origin
+        kept.append((low, origins, paces))
+        best = here
+    final = best + (skipped[-1] - skipped[1:])
+    pace, end = divmod(int(np.argmin(final)), count)
     path = [end]
-    for low, origin in kept[:0:-1]:
-        path.append(int(origin[path[-1] - low]))
+    for low, origins, paces in reversed(kept):
+        path.append(int(origins[pace, path[-1] - low]))
+        pace = int(paces[pace, path[-1]])
     return np.array(path[::-1], dtype=np.int64)
 
 
-def _window(kind: int, candidates: Candidates, skipped: Floats, length: float) -> tuple[int, Floats]:
-    """Costs of going from each of the last candidates to this one, by how many back; within the long wait."""
+def _pace_costs(kind: int) -> Floats:
+    """Of going from each pace to each other one at the end of a line or a section."""
+    logs = np.log(_PACES)
+    return np.asarray(np.abs(logs[:, None] - logs[None, :]) * _PACE_CHANGE_COST[kind])
+
+
+def _cheapest_step(best: Floats, costs: Floats, columns: Ints) -> tuple[Floats, Ints]:
+    """For each of the columns, the cost by the best of the candidates before it, and which that is."""
+    reach = costs.shape[1]
+    padded = np.concatenate([np.full(reach, np.inf), best])
+    # Row c of the view are the candidates c - reach to c - 1.
+    before = np.lib.stride_tricks.sliding_window_view(padded, reach)[columns]
+    total = before + costs[columns]
+    pick = np.argmin(total, axis=1)
+    return total[np.arange(len(columns)), pick], np.maximum(columns - reach + pick, 0)
+
+
+def _window(kind: int, candidates: Candidates, skipped: Floats, length: float) -> Floats:
+    """Costs of going to each candidate from each of those shortly before it, the nearest last."""
     times = candidates.times
     first = np.searchsorted(times, times - _longest_wait(kind))
     reach = max(1, int((np.arange(len(times)) - first).max()))
     columns = np.arange(len(times))[:, None]
-    previous = columns - np.arange(1, reach + 1)[None, :]
+    previous = columns - np.arange(reach, 0, -1)[None, :]
     known = np.maximum(previous, 0)
     wait = times[columns] - times[known]
     rest = wait - (candidates.voiced[columns] - candidates.voiced[known])
     cost = _interval_cost(INTERVALS[kind], wait, rest, length) + skipped[columns] - skipped[known + 1]
-    return reach, np.where((previous >= 0) & (wait <= _longest_wait(kind)), cost, np.inf)
+    return np.asarray(np.where((previous >= 0) & (wait <= _longest_wait(kind)), cost, np.inf))
 
 
 def _longest_wait(kind: int) -> float:
-    return _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 2
+    return _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 4
 
 
 def _interval_cost(law: Interval, wait: Floats, rest: Floats, length: float) -> Floats:
