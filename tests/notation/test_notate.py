@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+from music21 import clef, note, stream
+
+from notation.events import Key
+from notation.notate import NotationSettings, notate
+from tests.notation.builders import lyrics
+from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.notes import Note
+
+SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
+
+
+def grid(beats: int, per_bar: int = 4, meter: TimeSignature = TimeSignature()) -> BeatGrid:
+    """Beats at 120 a minute from 0 on."""
+    return BeatGrid(tuple(i / 2 for i in range(beats)), tuple(1 + i % per_bar for i in range(beats)), meter)
+
+
+def line(pitches: tuple[int, ...], stem: str, every: float = 0.5) -> list[Note]:
+    return [Note(i * every, (i + 0.95) * every, p, stem=stem) for i, p in enumerate(pitches)]
+
+
+def test_a_scale_is_written_as_played() -> None:
+    score = notate(line(SCALE, "vocals"), grid(9), lyrics("do re mi fa so la ti do"))
+    (part,) = score.parts
+    assert [(n.onset, n.duration, n.pitch) for n in part.notes] == [
+        (Fraction(i), Fraction(1), p) for i, p in enumerate(SCALE)
+    ]
+    assert score.key == Key("C")
+    assert len(score.bars) == 2
+    assert score.beats_per_minute == 120
+    texts = [n.lyric for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)]
+    assert texts == ["do", "re", "mi", "fa", "so", "la", "ti", "do"]
+
+
+def test_parts_come_in_the_order_of_a_score_and_none_is_empty() -> None:
+    heard = (
+        line((36, 42, 38, 42), "drums")
+        + line((40, 43), "bass", 1.0)
+        + line((60, 64), "other", 1.0)
+        + line((72, 74), "vocals", 1.0)
+        + line((55, 59), "kazoo", 1.0)
+    )
+    score = notate(heard, grid(9))
+    assert [part.stem for part in score.parts] == ["vocals", "kazoo", "other", "bass", "drums"]
+    names = [part.partName for part in score.stream.parts]
+    assert names == ["Voice", "Accompaniment", "Accompaniment", "Bass", "Drums"]
+
+
+def test_a_piano_has_two_staves_even_where_one_hand_plays() -> None:
+    score = notate(line((72, 74, 76, 77), "piano"), grid(5))
+    staves = list(score.stream.parts)
+    assert len(staves) == 2
+    clefs = [staff.getElementsByClass(stream.Measure).first().clef for staff in staves]
+    assert [type(c) for c in clefs] == [clef.TrebleClef, clef.BassClef]
+
+
+def test_the_voice_has_one_note_at_a_time() -> None:
+    heard = [Note(0.0, 2.0, 60, stem="vocals"), Note(1.0, 1.5, 64, stem="vocals")]
+    (part,) = notate(heard, grid(9)).parts
+    assert part.notes[0].end <= part.notes[1].onset
+
+
+def test_the_users_key_is_kept() -> None:
+    score = notate(line((61, 63), "vocals"), grid(5), settings=NotationSettings(key=Key("Db")))
+    assert score.key == Key("Db")
+    assert [n.pitch.name for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)] == [
+        "D-",
+        "E-",
+    ]
+
+
+def test_six_eight_counts_dotted_quarters() -> None:
+    heard = line((60, 62, 64, 65, 67, 69), "vocals", 1 / 6)
+    score = notate(heard, grid(5, 2, TimeSignature(6, 8)))
+    (part,) = score.parts
+    assert {n.duration for n in part.notes} == {Fraction(1, 2)}
+    assert score.quarters_per_minute == 180
+
+
+def test_silence_is_a_score() -> None:
+    score = notate([], grid(5), lyrics("la la"), title="Silence")
+    assert score.parts == ()
+    assert score.title == "Silence"
+    assert len(score.bars) >= 1
+    assert [n.isRest for n in score.stream.flatten().notesAndRests] == [True] * len(score.bars)
