@@ -38,20 +38,26 @@ class Cancelled(Exception):
 def launch(host: str, port: int) -> None:
     """Serve the page until interrupted. Raises FullscoreError when the port can't be had."""
     with tempfile.TemporaryDirectory(prefix="fullscore-") as folder:
-        page = build(Path(folder))
         try:
-            page.queue(default_concurrency_limit=1).launch(
-                server_name=host,
-                server_port=port,
-                allowed_paths=[folder],
-                theme=_theme(),
-                css_paths=[CSS],
-                footer_links=[],
-            )
+            serve(build(Path(folder)), host, port)
         except OSError as error:
             raise FullscoreError(
                 f"can't serve on {host}:{port} ({error}): choose another with --port"
             ) from error
+
+
+def serve(page: gr.Blocks, host: str, port: int | None, *, prevent_thread_lock: bool = False) -> Any:
+    """Start serving ``page`` (on any free port if None) and, unless prevented, wait until interrupted."""
+    return page.queue(default_concurrency_limit=1).launch(
+        server_name=host,
+        server_port=port,
+        theme=gr.themes.Default(
+            primary_hue="teal", font=list(FONTS), font_mono=["ui-monospace", "monospace"]
+        ),
+        css_paths=[CSS],
+        footer_links=[],
+        prevent_thread_lock=prevent_thread_lock,
+    )
 
 
 def build(results: Path) -> gr.Blocks:
@@ -160,7 +166,3 @@ def _sentence(error: BaseException) -> str:
         return str(error)
     logger.error("a run failed", exc_info=error)
     return f"This failed unexpectedly ({type(error).__name__}: {error})."
-
-
-def _theme() -> gr.themes.Base:
-    return gr.themes.Default(primary_hue="teal", font=list(FONTS), font_mono=["ui-monospace", "monospace"])
