@@ -58,7 +58,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        return " ".join(word.text for word in self.words)
+        return _joined([word.text for word in self.words])
 
     @property
     def onset(self) -> float:
@@ -83,6 +83,15 @@ class Lyrics:
     @property
     def syllables(self) -> tuple[Syllable, ...]:
         return tuple(syllable for word in self.words for syllable in word.syllables)
+
+
+def _joined(texts: list[str]) -> str:
+    """Words with spaces between them, except where Chinese or Japanese is written on without."""
+    row = texts[0]
+    for text in texts[1:]:
+        unspaced = "\u3040" <= row[-1:] <= "\u9fff" and "\u3001" <= text[:1] <= "\u9fff"
+        row += text if unspaced else f" {text}"
+    return row
 
 
 def _check_times(onset: float, offset: float) -> None:

@@ -92,6 +92,10 @@ SONG = Lyrics(
 )
 
 
+def test_chinese_and_japanese_are_written_without_spaces() -> None:
+    assert Line(tuple(spoken("愛 してる oh 我 爱 你"))).text == "愛してる oh 我爱你"
+
+
 def test_text_has_blank_rows_between_sections() -> None:
     assert to_text(SONG) == "One line\n(two)\n\nLate\n"
     assert to_text(Lyrics()) == ""
