@@ -207,11 +207,10 @@ def write_midi(score: NotatedScore, path: Path) -> None:
         channel, messages = _opening(part.stem, number)
         for i, note in enumerate(part.notes):
             start, end = _sounding(note)
-            velocity = note.heard.velocity
-            messages.append(
-                (start, 2, mido.Message("note_on", channel=channel, note=note.pitch, velocity=velocity))
-            )
-            messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
+            if note.heard not in part.spoken:
+                on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.heard.velocity)
+                messages.append((start, 2, on))
+                messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
             if part.sung and part.sung[i].syllables:
                 words = " ".join(s.text for s in part.sung[i].syllables)
                 messages.append((start, 0, mido.MetaMessage("lyrics", text=_latin(words))))

@@ -1,7 +1,8 @@
 """From heard notes and beats to a score: the flow of notation.
 
 Task: bars from the beats, written rhythm, voices, key and spelling, chord symbols and underlay from the
-notes, put together by :mod:`notation.score`. Each stem becomes one part; stems without notes none.
+notes, put together by :mod:`notation.score`. Each stem becomes one part; stems without notes none. Words
+that are spoken, or sung where no notes were heard, are written with crosses for noteheads.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from notation.meter import ScoreTime, lay_bars
 from notation.quantise import quantise
 from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
 from notation.spelling import estimate_key, spell
-from notation.underlay import underlay
+from notation.underlay import spoken_notes, underlay
 from notation.voices import assign_voices, needs_two_staves
 from separation.engines import option
 from transcription.beatgrid import BeatGrid
@@ -42,18 +43,25 @@ def notate(
     artist: str = "",
 ) -> NotatedScore:
     """Write the heard notes of all stems as one score, lyrics under the vocal stem."""
-    bars, time = lay_bars(grid, notes)
-    by_stem = {stem: [note for note in notes if note.stem == stem] for stem in _stems(notes)}
+    spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == "vocals"]))
+    sounding = [*notes, *spoken]
+    bars, time = lay_bars(grid, sounding)
+    by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in _stems(sounding)}
     written = {stem: _written(stem, heard, time) for stem, heard in by_stem.items()}
     key = settings.key or estimate_key([note for note in notes if note.stem != "drums"])
-    pitched = [note for stem, part in written.items() if stem != "drums" for note in part]
+    pitched = [
+        note
+        for stem, part in written.items()
+        for note in part
+        if stem != "drums" and note.heard not in spoken
+    ]
     chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
     parts = []
     for stem, part in written.items():
         names = spell(part, key) if stem != "drums" else [""] * len(part)
         sung = underlay(lyrics, part) if stem == "vocals" else ()
         staves = 2 if stem == "piano" or any(note.staff == 2 for note in part) else 1
-        parts.append(WrittenPart(stem, tuple(part), tuple(names), sung, staves))
+        parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken))
     return build_score(parts, bars, key, grid.tempo, chords, title, artist)
 
 

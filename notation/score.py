@@ -46,6 +46,7 @@ from notation.events import Bar, ChordSymbol, Key, ScoreNote
 from notation.percussion import sound_of
 from notation.underlay import SungNote
 from transcription.beatgrid import TimeSignature
+from transcription.notes import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class WrittenPart:
     """The notes of one stem as written, with what belongs to each of them.
 
     ``names`` spells each note (``"F#4"``, ``"Bb3"``) and ``sung`` holds its lyrics (empty: none).
+    Notes whose heard note is in ``spoken`` have a rhythm but no pitch of their own.
     """
 
     stem: str
@@ -60,6 +62,7 @@ class WrittenPart:
     names: tuple[str, ...]
     sung: tuple[SungNote, ...] = ()
     staves: int = 1
+    spoken: frozenset[Note] = frozenset()
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.notes):
@@ -434,6 +437,8 @@ def _sound(indices: Sequence[int], state: _Staff) -> Any:
     for i in indices:
         written = note.Note(_pitch(part.names[i], octave_up // 12))
         written.id = next(state.ids)
+        if part.notes[i].heard in part.spoken:
+            written.notehead = "x"
         notes.append(written)
     return notes[0] if len(notes) == 1 else chord.Chord(notes)
 

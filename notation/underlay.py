@@ -6,7 +6,8 @@ onset, less when it falls within the note, and sharing a note costs extra. Notes
 syllable before them (a melisma) as long as the voice does not rest between them.
 
 Conventions: times in seconds as heard; the answer keeps the order of the notes. No syllable is lost: where
-there are fewer notes than syllables, or none near, the nearest note carries several, joined by an elision.
+there are fewer notes than syllables, a note carries several, joined by an elision. Syllables far from any
+sung note (speech, rap, a voice that was not heard as notes) first get spoken notes of their own.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ import numpy.typing as npt
 
 from lyrics.words import Lyrics, Syllable, Word
 from notation.events import ScoreNote
+from transcription.notes import Note
 
 WITHIN_COST = 0.3  # of the distance to the onset, for a syllable that starts while the note sounds
 SHARING_COST = 0.4  # seconds of distance that a second syllable on one note is worth
 EARLY = 0.1  # seconds by which a syllable may start before its note and still count as within
+SPOKEN_AHEAD_S, SPOKEN_BEHIND_S = 0.35, 0.25  # no sung note this long after or before: the syllable is spoken
+LONGEST_SPOKEN_S = 0.4
+SPOKEN_PITCH = 71  # the middle line of the treble clef, where nothing is sung
+SPOKEN_VELOCITY = 64
 MELISMA_REST = Fraction(1, 4)  # quarters of rest after which a note no longer continues the syllable
 
 
@@ -64,6 +70,25 @@ def underlay(lyrics: Lyrics, notes: Sequence[ScoreNote]) -> tuple[SungNote, ...]
         answer[i] = SungNote(tuple(texts), held=singing and not texts)
         previous_end = notes[i].end
     return tuple(answer)
+
+
+def spoken_notes(lyrics: Lyrics, sung: Sequence[Note], stem: str = "vocals") -> tuple[Note, ...]:
+    """A note for each syllable that has no sung note near, at the middle pitch of what is sung."""
+    onsets = np.sort(np.array([note.onset for note in sung]))
+    offsets = np.sort(np.array([note.offset for note in sung]))
+    pitch = int(np.median([note.pitch for note in sung])) if sung else SPOKEN_PITCH
+    syllables = lyrics.syllables
+    spoken = []
+    for syllable, following in zip(syllables, [*syllables[1:], None], strict=False):
+        begun = np.searchsorted(onsets, syllable.offset + SPOKEN_AHEAD_S)
+        ended = np.searchsorted(offsets, syllable.onset - SPOKEN_BEHIND_S)
+        if begun > ended:
+            continue
+        end = syllable.onset + LONGEST_SPOKEN_S
+        if following is not None and following.onset > syllable.onset:
+            end = min(end, following.onset)
+        spoken.append(Note(syllable.onset, end, pitch, SPOKEN_VELOCITY, stem=stem))
+    return tuple(spoken)
 
 
 def _printed(word: Word) -> list[LyricSyllable]:

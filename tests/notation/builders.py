@@ -46,9 +46,9 @@ def part(stem: str, notes: Sequence[ScoreNote], **more: object) -> WrittenPart:
     return WrittenPart(stem, tuple(notes), tuple(name(n.pitch) for n in notes), **more)  # type: ignore[arg-type]
 
 
-def lyrics(*lines: str, every: float = 0.5) -> Lyrics:
-    """Lyrics whose syllables (parted by |) start ``every`` seconds from 0 on."""
-    at = 0.0
+def lyrics(*lines: str, every: float = 0.5, start: float = 0.0) -> Lyrics:
+    """Lyrics whose syllables (parted by |) follow each other ``every`` seconds from ``start`` on."""
+    at = start
     made = []
     for line in lines:
         words = []

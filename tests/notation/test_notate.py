@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from music21 import clef, note, stream
 
+from lyrics.words import Lyrics
 from notation.events import Key
 from notation.notate import NotationSettings, notate
 from tests.notation.builders import lyrics
@@ -81,8 +82,29 @@ def test_six_eight_counts_dotted_quarters() -> None:
 
 
 def test_silence_is_a_score() -> None:
-    score = notate([], grid(5), lyrics("la la"), title="Silence")
+    score = notate([], grid(5), title="Silence")
     assert score.parts == ()
     assert score.title == "Silence"
     assert len(score.bars) >= 1
     assert [n.isRest for n in score.stream.flatten().notesAndRests] == [True] * len(score.bars)
+
+
+def test_words_without_sung_notes_are_spoken_on_time() -> None:
+    words = Lyrics(lyrics("la la la la").lines + lyrics("hey you there", start=2.5).lines)
+    score = notate(line((60, 62, 64, 65), "vocals"), grid(9), words)
+    found = [n for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)]
+    assert [n.lyric for n in found] == ["la", "la", "la", "la", "hey", "you", "there"]
+    assert [n.notehead for n in found] == ["normal"] * 4 + ["x"] * 3
+    assert [n.offset for n in found] == [0, 1, 2, 3, 5, 6, 7]
+
+
+def test_words_alone_make_a_voice() -> None:
+    score = notate([], grid(9), lyrics("hey you there"))
+    assert [part.stem for part in score.parts] == ["vocals"]
+    assert [n.lyric for n in score.stream.flatten().notes] == ["hey", "you", "there"]
+    assert score.chords == ()
+
+
+def test_nothing_is_spoken_while_the_voice_sings() -> None:
+    score = notate([Note(0.0, 2.0, 60, stem="vocals")], grid(9), lyrics("many words on one note", every=0.4))
+    assert {n.notehead for n in score.stream.flatten().notes if isinstance(n, note.Note)} == {"normal"}
