@@ -55,6 +55,12 @@ def level_db(audio: Audio) -> Floats:
     return np.asarray(10.0 * np.log10(smooth + 1e-12))
 
 
+def is_silent(audio: Audio) -> bool:
+    """Whether nothing in the recording reaches the level of soft singing."""
+    peak = float(np.nan_to_num(np.abs(audio.samples)).max(initial=0.0))
+    return bool(20.0 * np.log10(peak + 1e-12) <= SILENCE_DB)
+
+
 def voiced_spans(audio: Audio) -> tuple[Span, ...]:
     """The stretches in which the stem sounds, short pauses closed; empty for silence."""
     level = level_db(audio)

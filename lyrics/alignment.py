@@ -31,10 +31,10 @@ import scipy.special
 
 from lyrics.activity import (
     SINGING_HOP_S,
+    is_silent,
     singing_db,
     singing_odds,
     syllable_onset_strength,
-    voiced_spans,
 )
 from lyrics.layout import SheetLine
 from lyrics.syllables import syllabify
@@ -90,7 +90,9 @@ _MOST_ODDS = 3.0
 _TOO_SUNG = 2.0
 _CAUTION = 0.5
 _MOST_PARTS = 12  # into which one long sound may be divided
+_SAME_LENGTH = 0.1  # natural logarithm: another estimate would change nothing
 _LOST_COST = 12.0  # of a wait inside a line that no singer makes
+_UNTRUE = 3.0  # log-odds that a rise where trusted notes have none loses
 _REST_S = 0.12  # shorter gaps between notes are articulation
 
 
@@ -165,14 +167,15 @@ class Moment:
 def _candidates(
     notes: Sequence[Note], audio: Audio | None, units: Sequence[Unit], duration: float
 ) -> Candidates:
-    voice = _voice(audio) or _voice_of(notes, duration)
+    trust = _trust(notes)
+    voice = _voice(audio, notes, duration, trust)
     length = float(np.clip(voice.until(duration) / len(units), _SHORTEST_S, _LONGEST_S))
     moments = _note_moments(notes, length)
     onsets = np.array([moment.time for moment in moments] or [-1.0])
     for rise in voice.rises:
         nearest = int(np.argmin(np.abs(onsets - rise.time)))
         if abs(onsets[nearest] - rise.time) > _SAME_ONSET_S:
-            moments.append(replace(rise, end=rise.time + length))
+            moments.append(replace(rise, score=rise.score - _UNTRUE * trust, end=rise.time + length))
         else:  # the same onset, heard twice
             moments[nearest] = replace(moments[nearest], score=moments[nearest].score + max(0.0, rise.score))
     moments += [
@@ -235,13 +238,30 @@ class Voice:
         return float(np.interp(time / SINGING_HOP_S, np.arange(len(self.elapsed)), self.elapsed))
 
 
-def _voice(audio: Audio | None) -> Voice | None:
-    """The voice as it sounds; None without sound."""
-    if audio is None or not voiced_spans(audio):
-        return None
-    odds = _CAUTION * (singing_odds(singing_db(audio)) - _TOO_SUNG)
+def _trust(notes: Sequence[Note]) -> float:
+    """How far the notes are to be believed rather than the sound, 0 to 1: a tracker knows a clean voice."""
+    if not notes:
+        return 0.0
+    confidence = np.average([note.confidence for note in notes], weights=[note.duration for note in notes])
+    return float(np.clip(2.0 * confidence - 1.0, 0.0, 1.0))
+
+
+def _voice(audio: Audio | None, notes: Sequence[Note], duration: float, trust: float) -> Voice:
+    """The voice as it sounds and as the notes tell; without either it may be anywhere."""
+    frames = int(duration / SINGING_HOP_S) + 1
+    odds = np.zeros(frames)
+    rises: tuple[Moment, ...] = ()
+    if notes:
+        odds -= _MOST_ODDS
+        for note in notes:
+            odds[int(note.onset / SINGING_HOP_S) : int(note.offset / SINGING_HOP_S) + 1] = _MOST_ODDS
+    if audio is not None and not is_silent(audio):
+        heard = _CAUTION * (singing_odds(singing_db(audio)) - _TOO_SUNG)
+        heard = np.pad(heard, (0, max(0, frames - len(heard))), constant_values=-_MOST_ODDS)[:frames]
+        odds = trust * odds + (1.0 - trust) * heard
+        rises = _rises(audio)
     elapsed = np.concatenate([[0.0], np.cumsum(scipy.special.expit(odds))]) * SINGING_HOP_S
-    return Voice(odds, elapsed, _rises(audio))
+    return Voice(odds, elapsed, rises)
 
 
 def _rises(audio: Audio) -> tuple[Moment, ...]:
@@ -253,16 +273,6 @@ def _rises(audio: Audio) -> tuple[Moment, ...]:
         Moment(float(frame * SINGING_HOP_S), float(score), 0.5, float(frame * SINGING_HOP_S))
         for frame, score in zip(peaks, scores, strict=True)
     )
-
-
-def _voice_of(notes: Sequence[Note], duration: float) -> Voice:
-    """The voice as the notes tell: it sounds while one does; all the time if there are none."""
-    frames = int(duration / SINGING_HOP_S) + 1
-    sounding = np.full(frames, not notes)
-    for note in notes:
-        sounding[int(note.onset / SINGING_HOP_S) : int(note.offset / SINGING_HOP_S) + 1] = True
-    elapsed = np.concatenate([[0.0], np.cumsum(sounding)]) * SINGING_HOP_S
-    return Voice(np.where(sounding, _MOST_ODDS, -_MOST_ODDS), elapsed, ())
 
 
 def _fillers(moments: Sequence[Moment], voice: Voice, duration: float, step: float) -> list[Moment]:
@@ -299,7 +309,9 @@ def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:
         steps = np.diff(candidates.times[path])[within]
         if not len(steps):
             break
-        length = float(np.clip(np.median(steps), _SHORTEST_S, _LONGEST_S))
+        before, length = length, float(np.clip(np.median(steps), _SHORTEST_S, _LONGEST_S))
+        if abs(np.log(length / before)) < _SAME_LENGTH:
+            break
     return path
 
 
