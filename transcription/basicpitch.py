@@ -70,6 +70,11 @@ BEND_REACH = 25
 """Contour bins either side of a note's pitch in which its bends are looked for, as published."""
 BEND_SPREAD = 5.0
 """Standard deviation, in contour bins, of the preference for small bends, as published."""
+CONTOUR_BIAS = 0.29
+"""Semitones by which the contour's peaks lie too high: the same within .03 for tones in three octaves, from
+-.45 to .45 semitones off pitch. The package's own bends have it."""
+CONTOUR_FLOOR = 1e-4
+BEND_DECIMALS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class BasicPitchSettings:
         10.0, "how late the network's onsets come, in milliseconds", minimum=0.0, maximum=50.0
     )
     bends: bool = option(True, "measure how each note's pitch moves")
-    as_published: bool = option(False, "frame times and velocities as the basic-pitch package has them")
+    as_published: bool = option(False, "frame times, bends and velocities as basic-pitch has them")
 
     @classmethod
     def published(cls) -> BasicPitchSettings:
@@ -313,7 +318,7 @@ def as_note(pick: Pick, velocity: int, heard: Heard, settings: BasicPitchSetting
         pitch=pick.pitch + LOWEST_PITCH,
         velocity=min(127, max(1, velocity)),
         confidence=confidence(heard, pick),
-        bends=bends(heard.contour, pick) if settings.bends else (),
+        bends=bends(heard.contour, pick, settings.as_published) if settings.bends else (),
     )
 
 
@@ -459,13 +464,24 @@ def rise(note: Posteriorgram) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(increase, 0))
 
 
-def bends(contour: Posteriorgram, pick: Pick) -> tuple[float, ...]:
-    """The note's deviation from its pitch in semitones, one value per frame, in thirds of a semitone."""
+def bends(contour: Posteriorgram, pick: Pick, as_published: bool) -> tuple[float, ...]:
+    """The note's deviation from its pitch in semitones, one value per frame.
+
+    Published: the strongest contour bin near the pitch, in whole bins of a third of a semitone. Ours: the
+    top of a parabola through the logarithms of that bin and its neighbours, less CONTOUR_BIAS.
+    """
     centre = pick.pitch * CONTOUR_BINS
     first, last = max(0, centre - BEND_REACH), min(contour.shape[1], centre + BEND_REACH + 1)
     preference = gaussian(2 * BEND_REACH + 1, std=BEND_SPREAD)[first - centre + BEND_REACH :][: last - first]
-    strongest = np.argmax(contour[pick.start : pick.end, first:last] * preference, axis=1)
-    return tuple(((strongest + first - centre) / CONTOUR_BINS).tolist())
+    strongest = np.argmax(contour[pick.start : pick.end, first:last] * preference, axis=1) + first
+    if as_published:
+        return tuple(((strongest - centre) / CONTOUR_BINS).tolist())
+    middle = np.clip(strongest, 1, contour.shape[1] - 2)
+    frames = np.arange(pick.start, pick.end)
+    below, peak, above = (np.log(contour[frames, middle + step] + CONTOUR_FLOOR) for step in (-1, 0, 1))
+    curvature = np.minimum(below - 2 * peak + above, -CONTOUR_FLOOR)
+    top = middle + np.clip(0.5 * (below - above) / curvature, -0.5, 0.5)
+    return tuple(np.round((top - centre) / CONTOUR_BINS - CONTOUR_BIAS, BEND_DECIMALS).tolist())
 
 
 def best_line(picks: list[Pick]) -> list[Pick]:
