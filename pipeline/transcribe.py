@@ -160,7 +160,7 @@ def _hear_notes(
             choice.tell(job.warn)
             progress = job.part(number / len(named), (number + 1) / len(named), f"{stem}: ")
             engine = make(TRANSCRIBERS[choice.name], settings, stem=stem)
-            heard += in_stem(engine(decode(path, channels=1), progress), stem)
+            heard += in_stem(engine(decode(path), progress), stem)
         write_notes_json(
             sorted(heard, key=lambda note: (note.onset, note.stem, note.pitch)), job.file("notes.json")
         )
