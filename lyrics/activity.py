@@ -1,10 +1,12 @@
-"""Where a voice sounds: activity from the level of a vocal stem.
+"""Where a voice sounds: by level in a vocal stem, by fluctuation in a mix, and where syllables start.
 
-The level of short frames is compared with the loud part of the same stem, so that neither the
-recording's gain nor the faint residue that separation leaves in the pauses matters. Limits: on a
-full mix this finds where there is sound, not where there is singing.
+- :func:`voiced_spans` compares the level of short frames with the loud part of the same stem, so that
+  neither the recording's gain nor the faint residue of separation matters. It is meant for stems.
+- :func:`singing_db` and :func:`singing_odds` tell singing from accompaniment in a mix or a leaky stem.
+- :func:`syllable_onset_strength` rises where a syllable may begin.
 
-Conventions: levels in decibels, times in seconds, one frame every ``HOP_S``.
+Conventions: levels in decibels, times in seconds; frames every ``HOP_S`` for levels and every
+``SINGING_HOP_S`` for the rest. Limits: a solo instrument that is bowed or bent sounds like a voice here.
 """
 
 from __future__ import annotations

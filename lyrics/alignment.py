@@ -1,20 +1,24 @@
 """The user's own lyrics, set to the time in which they are sung, without any weights.
 
-Task: a lyric sheet and the notes of the vocal stem give the onset of every syllable. Method: a
+Task: a lyric sheet, the notes of the voice and its sound give the onset of every syllable. Method: a
 semi-Markov alignment (as in score following with explicit durations, e.g. Cont, "A coupled
-duration-focused architecture for real-time music-to-score alignment", TPAMI 2010). Candidates are
-the moments when a syllable could start: onsets of notes, rises of the voice's level, parts of long
-notes. Each has a probability of starting a syllable, calibrated so that as many are expected as the
-sheet has syllables: with a clean transcription nearly every note is one, with a leaky stem one in
-three, and the costs of skipping a note (a melisma, an accompanying instrument) follow from that. The
-times between successive syllables follow log-normal laws around the song's own syllable length,
-short within a word, long and open-ended at the end of a line or a section; rests are
-expensive within a word, cheap between words and welcome at the end of a line. The best sequence is found by
-dynamic programming over syllables and candidates; the syllable length is estimated again from the
-result, twice.
+duration-focused architecture for real-time music-to-score alignment", TPAMI 2010).
 
-Conventions: times in seconds. Limits: nothing here recognises a sound; where the accompaniment goes
-on through a break and was taken for singing, words can slip by a line.
+- Candidates are the moments when a syllable could start: onsets of notes, rises of the sound, parts
+  of long sounds. Each has a probability of starting a syllable, calibrated so that as many are expected
+  as the sheet has syllables. Thus with a clean transcription nearly every note is one and skipping it
+  (a melisma) is dear; with a leaky stem one in three is, and skipping is cheap.
+- Whether there is singing at all is told by the notes as far as their tracker trusts them, and by
+  the fluctuation of the sound (:mod:`lyrics.activity`) for the rest.
+- The times between successive syllables follow log-normal laws around the song's syllable length times
+  the line's own pace: short within a word, open-ended at the end of a line or a section. Rests are
+  dear within a word, cheap between words and welcome at the end of a line.
+- The best sequence is found by dynamic programming over syllables, candidates and paces, and the
+  syllable length is estimated from it again.
+
+Conventions: times in seconds; a word's confidence says how surely something was heard where its
+syllables start, not that the word was recognised. Limits: nothing here recognises a sound. On a full
+mix lines can slip by one where the accompaniment is taken for singing; see benchmarks/alignment.py.
 """
 
 from __future__ import annotations

@@ -87,6 +87,13 @@ def test_level_alone_places_the_lines() -> None:
     assert np.abs(np.array(onsets(found)) - truth).max() < 0.1
 
 
+def test_noise_does_not_move_words_off_trusted_notes() -> None:
+    notes = sung()
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, RATE * 26)).astype(np.float32)
+    found = align(SHEET, notes, Audio(noise, RATE), "en")
+    assert onsets(found) == pytest.approx([n.onset for n in notes])
+
+
 def test_nothing_to_go_by_spreads_the_words() -> None:
     silence = Audio(np.zeros((1, RATE * 30), np.float32), RATE)
     for lyrics in (align(SHEET, [], silence), align(SHEET, [])):
