@@ -1,6 +1,6 @@
 """How often performed notes come back as they are written: rhythm, voices, key, spelling and chords.
 
-    python -m benchmarks.notation [--data FOLDER] [--only performances|scores|keys|spelling|chords] [--corpus N]
+    python -m benchmarks.notation [--data FOLDER] [--only SECTION] [--corpus N]
 
 - performances: the ASAP performances on their annotated beats, and on ours. Each performed note is
   matched with the note of the same pitch nearest to it in the score (``midi_score.mid``, both placed on
@@ -17,12 +17,14 @@ The scores of music21 are a check against tuning on the recordings (``--corpus``
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import mir_eval
@@ -278,20 +280,22 @@ def read_score(source: Path | str, name: str) -> Score | None:
 def _score_beats(
     part: music21.stream.Part, meter: TimeSignature
 ) -> tuple[tuple[Fraction, ...], tuple[int, ...]]:
-    beats: list[Fraction] = []
-    numbers: list[int] = []
-    step = meter.beat_quarters
-    measures = list(part.getElementsByClass(music21.stream.Measure))
-    for measure, following in zip(measures, [*measures[1:], None], strict=True):
-        start = Fraction(measure.offset)
-        end = Fraction(following.offset) if following else start + meter.bar_quarters
-        count = max(1, round((end - start) / step)) if end > start else 0
-        short = not beats and count < meter.beats_per_bar  # a pick-up bar
-        for beat in range(count):
-            place = end - (count - beat) * step if short else start + beat * step
-            if not beats or place > beats[-1]:
-                beats.append(place)
-                numbers.append(beat + 1 + (meter.beats_per_bar - count if short else 0))
+    """Even beats from the first full bar on and back over a pick-up, counted anew at each bar line."""
+    measures = [Fraction(measure.offset) for measure in part.getElementsByClass(music21.stream.Measure)]
+    end = Fraction(part.highestTime)
+    step, per_bar = meter.beat_quarters, meter.beats_per_bar
+    lengths = [b - a for a, b in pairwise([*measures, end])]
+    short = bool(lengths) and lengths[0] < meter.bar_quarters
+    zero = measures[1] if short and len(measures) > 1 else measures[0]
+    back = math.ceil((zero - measures[0]) / step)
+    lines = set(measures[short:])
+    beats, numbers = [], []
+    number = per_bar - back
+    for beat in range(-back, math.ceil((end - zero) / step) + 1):
+        place = zero + beat * step
+        number = 1 if place in lines else number + 1
+        beats.append(place)
+        numbers.append(number)
     return tuple(beats), tuple(numbers)
 
 
@@ -330,7 +334,7 @@ def corpus_scores(count: int) -> Iterator[Score]:
 
 
 def played(score: Score, human: bool, seed: int = 1) -> tuple[list[list[Note]], BeatGrid]:
-    """The parts of a score as notes in seconds, and its beats; ``human``: with drifting tempo, jitter and gaps."""
+    """The parts of a score in seconds, and its beats; ``human``: with drifting tempo, jitter and gaps."""
     random = np.random.default_rng(seed)
     first, last = score.beats[0], max(max(line.onsets) for line in score.lines) + 16
     beats, numbers = list(score.beats), list(score.numbers)
@@ -440,7 +444,7 @@ def spelling_section(data: Path, corpus: int) -> None:
 
 
 def _key_with(fifths: int) -> Key:
-    names = "Cb Gb Db Ab Eb Bb F C G D A E B F# C#".split()
+    names = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
     return Key(names[fifths + 7])
 
 
@@ -479,7 +483,8 @@ def chords_section(data: Path, corpus: int) -> None:
         scores = mir_eval.chord.evaluate(reference, [row[2] for row in truth], intervals, labels)
         print(
             f"POP909 {song.name}: root {scores['root']:.3f}  majmin {scores['majmin']:.3f}  "
-            f"sevenths {scores['sevenths']:.3f}  symbols a bar {len(symbols) / len(bars):.2f} (annotated {len(truth) / len(bars):.2f})"
+            f"sevenths {scores['sevenths']:.3f}  symbols a bar {len(symbols) / len(bars):.2f} "
+            f"(annotated {len(truth) / len(bars):.2f})"
         )
 
 

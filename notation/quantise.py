@@ -43,11 +43,16 @@ GRACE_COST = 3.5  # nats, as all costs here
 
 MIN_SPREAD_S = 0.004  # machine timing: a MIDI tick or two
 MAX_SPREAD_S = 0.035  # the freest player within a beat
-FULL_SPREAD_BEATS = 0.05  # timing also stretches with the beat
+FULL_SPREAD_BEATS = 0.065  # timing also stretches with the beat
 SAME_PLACE_COST = 1.5  # two chords drawn together at one place, plus their distance over CHORD_GAP_S
 SAME_PITCH_COST = 50.0  # the same key twice at one place: only where nothing else is left
 ERROR_CAP = 8.0  # nats: one wrong note must not bend a beat
 TURN_COST = 1.0  # from binary to ternary divisions or back
+# The cost of a note at a place with this denominator within the beat: the finer, the rarer in scores.
+PLACE_COSTS = {1: 0.0, 2: 0.15, 4: 0.4, 3: 0.4, 6: 0.9, 8: 1.2, 12: 1.8, 16: 2.2, 5: 1.2, 7: 1.6}
+COMPOUND_PLACE_COSTS = {1: 0.0, 3: 0.15, 6: 0.4, 12: 1.2, 2: 0.4, 4: 0.9, 8: 1.6, 24: 2.2, 9: 1.4}
+RAREST_PLACE_COST = 2.5
+SLOW_BEAT_FACTOR = 0.8
 NOMINAL_BEAT_S = 0.6  # the beat for which the costs of the grids are given
 SHORTEST_PLAYED_S = 0.06  # notes closer together than this are hardly written out
 
@@ -81,13 +86,10 @@ class _Grid:
     slots: tuple[Fraction, ...]
     family: int
     cost: float
+    compound: bool = False
 
 
 BINARY, TERNARY, MIXED = range(3)
-
-
-def _even(parts: int, family: int, cost: float) -> _Grid:
-    return _Grid(tuple(Fraction(slot, parts) for slot in range(parts)), family, cost)
 
 
 def _union(*grids: Sequence[Fraction]) -> tuple[Fraction, ...]:
@@ -96,6 +98,10 @@ def _union(*grids: Sequence[Fraction]) -> tuple[Fraction, ...]:
 
 def _parts(parts: int) -> tuple[Fraction, ...]:
     return tuple(Fraction(slot, parts) for slot in range(parts))
+
+
+def _even(parts: int, family: int, cost: float, compound: bool = False) -> _Grid:
+    return _Grid(_parts(parts), family, cost, compound)
 
 
 _HALF = Fraction(1, 2)
@@ -117,15 +123,15 @@ _SIMPLE_GRIDS = (
     _Grid(tuple(s for s in _union(_parts(4), _parts(6)) if s >= _HALF or s in _parts(4)), MIXED, 4.5),
 )
 _COMPOUND_GRIDS = (
-    _even(1, TERNARY, 0.0),
-    _even(3, TERNARY, 0.4),
-    _even(6, TERNARY, 1.2),
-    _even(12, TERNARY, 4.0),
-    _even(24, TERNARY, 8.0),
-    _even(2, BINARY, 3.5),
-    _even(4, BINARY, 4.0),
-    _even(8, BINARY, 6.5),
-    _even(9, MIXED, 5.5),
+    _even(1, TERNARY, 0.0, True),
+    _even(3, TERNARY, 0.4, True),
+    _even(6, TERNARY, 1.2, True),
+    _even(12, TERNARY, 4.0, True),
+    _even(24, TERNARY, 8.0, True),
+    _even(2, BINARY, 3.5, True),
+    _even(4, BINARY, 4.0, True),
+    _even(8, BINARY, 6.5, True),
+    _even(9, MIXED, 5.5, True),
 )
 
 
@@ -285,7 +291,7 @@ def _grid_cost(grid: _Grid, length_s: float) -> float:
     """The cost of dividing a beat so; a slow beat is divided more readily than a fast one."""
     finest = min(b - a for a, b in zip(grid.slots, (*grid.slots[1:], Fraction(1)), strict=True))
     crowded = max(0.0, SHORTEST_PLAYED_S - float(finest) * length_s) / SHORTEST_PLAYED_S
-    return grid.cost * min(1.5, max(0.5, NOMINAL_BEAT_S / length_s)) + 6.0 * crowded
+    return grid.cost * min(1.5, max(SLOW_BEAT_FACTOR, NOMINAL_BEAT_S / length_s)) + 6.0 * crowded
 
 
 def _fit(
@@ -305,6 +311,9 @@ def _fit(
     if not chords:
         return [(0.0, False, ())]
     positions = [float(slot) for slot in grid.slots] + [1.0]
+    rare = [PLACE_COSTS.get(slot.denominator, RAREST_PLACE_COST) for slot in grid.slots] + [0.0]
+    if grid.compound:
+        rare = [COMPOUND_PLACE_COSTS.get(slot.denominator, RAREST_PLACE_COST) for slot in grid.slots] + [0.0]
     blocked = [start + position * length < -1e-9 for position in positions]
     deviation = spread * math.hypot(MAX_SPREAD_S * 0.6, FULL_SPREAD_BEATS * length_s)
     deviation = max(deviation, MIN_SPREAD_S)
@@ -326,7 +335,7 @@ def _fit(
         least, least_at = origin, -1  # -1: nothing placed yet in this beat
         for slot in range(count):
             error = (phase - positions[slot]) * length_s / deviation
-            emission = min(error * error / 2, ERROR_CAP + abs(error)) + (1e6 if blocked[slot] else 0.0)
+            emission = rare[slot] + min(error * error / 2, ERROR_CAP + abs(error)) + 1e6 * blocked[slot]
             if best[slot] + together < least:
                 new[slot], came[slot] = best[slot] + together + emission, slot
             else:
@@ -374,11 +383,15 @@ def _trace(back: Sequence[Sequence[int]], slot: int) -> tuple[int, ...]:
 
 # Note values ------------------------------------------------------------------------------------
 
-OVERLAP_S = 0.06  # how far players hold notes over into the next
+OVERLAP_S, OVERLAP_SHARE = (
+    0.06,
+    0.5,
+)  # how far players hold notes over into the next: seconds, and of the value
 GAP_SHARE = 0.4  # of a value: the gap players leave before the next note
 REST_COST = 1.2  # a value that ends where nothing starts leaves a rest or hangs over
 FAR_INTERVAL = 12  # semitones: a note further off is in another voice
 FAR_COST = 0.6
+PASSED_COST, MOST_PASSED_COST = 0.5, 1.0  # a value that lasts over the start of a near note
 SIMPLE_VALUES = frozenset(Fraction(value) for value in ("1/4", "1/2", "3/4", "1", "3/2", "2", "3", "4"))
 SIMPLE_TERNARY = frozenset(Fraction(value) for value in ("1/3", "2/3", "1/6"))
 ODD_VALUE_COST = 0.8
@@ -396,6 +409,8 @@ def _note_values(
     """Durations from the release and from where other notes start."""
     spread = _spread(chords, time)
     starts = _starts(chords, places)
+    if starts[-1][0] < time.end:  # the final bar line ends a value as a following note does
+        starts.append((time.end, float(time.end), frozenset(range(128))))
     onsets = [start for start, _, _ in starts]
     releases = time.quarters_at([note.offset for note in notes]).tolist()
     graces = _grace_places(places)
@@ -409,10 +424,11 @@ def _note_values(
             release = max(releases[index], float(place))
             after = bisect_right(onsets, place)
             until = bisect_right(onsets, Fraction(release + LOOKAHEAD_QUARTERS).limit_denominator(96), after)
-            candidates = [
-                (start, heard, _far(notes[index].pitch, pitches))
-                for start, heard, pitches in starts[after : max(until, after + 1)]
-            ]
+            candidates, passed = [], 0.0
+            for start, heard, pitches in starts[after : max(until, after + 1)]:
+                far = _far(notes[index].pitch, pitches)
+                candidates.append((start, heard, far + min(passed, MOST_PASSED_COST)))
+                passed += PASSED_COST * (far == 0)
             taken = {candidate[0] for candidate in candidates}
             candidates += [(end, float(end), -1.0) for end in ends.near(release, place) if end not in taken]
             length_s = notes[index].duration
@@ -460,7 +476,8 @@ def _value_cost(
     second = length_s / held  # seconds to the quarter here
     gap = heard - release
     if gap < 0:
-        late = -gap * second / max(OVERLAP_S * spread, MIN_SPREAD_S)
+        overlap_s = math.hypot(OVERLAP_S, OVERLAP_SHARE * max(heard - onset, 0.0) * second)
+        late = -gap * second / max(overlap_s * spread, MIN_SPREAD_S)
         cost = min(late * late / 2, 2.0 + late)
     else:
         share = max(0.0, gap) / max(heard - onset, 1e-3)

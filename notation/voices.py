@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import groupby, zip_longest
+from itertools import groupby
 
 import numpy as np
 
@@ -36,7 +36,7 @@ MEMORY = Fraction(1, 2)  # quarters: a hand is still near what it has just playe
 SPLITS = np.arange(24, 104)
 
 BEAM = 24
-CUT_COST = 4.0  # for a value cut to nothing; half of it for one cut by half
+CUT_COST = 2.0  # for a value cut to nothing; half of it for one cut by half
 EQUAL_COST = 0.7  # for a chord note whose value doubles or halves to fit its chord
 SECOND_VOICE_COST = 0.7  # each chord in the lower voice
 ALONE_COST = 1.2  # more where nothing sounds above it

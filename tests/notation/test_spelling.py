@@ -1,0 +1,112 @@
+"""Keys and note names against the rules of theory."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from notation.events import Key, ScoreNote
+from notation.spelling import estimate_key, name_pitch_class, parse_key, spell, with_octave
+from separation.engines import FullscoreError
+from transcription.notes import Note
+
+SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def notes_of(pitches: list[int]) -> list[Note]:
+    return [Note(0.5 * i, 0.5 * (i + 1), pitch) for i, pitch in enumerate(pitches)]
+
+
+def spelled(pitches: list[int], key: str) -> list[str]:
+    notes = [ScoreNote(Fraction(i, 2), Fraction(1, 2), note) for i, note in enumerate(notes_of(pitches))]
+    return list(spell(notes, parse_key(key)))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("G major", Key("G")),
+        ("f# minor", Key("F#", "minor")),
+        ("Bbm", Key("Bb", "minor")),
+        ("Eb", Key("Eb")),
+        ("c", Key("C", "minor")),
+        ("  a♭ MAJOR ".lower(), Key("Ab")),
+    ],
+)
+def test_keys_as_people_write_them(text: str, key: Key) -> None:
+    assert parse_key(text) == key
+
+
+@pytest.mark.parametrize("text", ["", "H major", "G lydian", "major", "C##", "4/4"])
+def test_a_bad_key_says_what_to_write(text: str) -> None:
+    with pytest.raises(FullscoreError, match="for example"):
+        parse_key(text)
+
+
+@pytest.mark.parametrize("tonic", range(12))
+def test_a_major_cadence_tells_its_key(tonic: int) -> None:
+    chords = [(0, 4, 7, 12), (5, 9, 12, 17), (7, 11, 14, 17), (0, 4, 7, 12)]
+    notes = [Note(i, i + 1, 48 + tonic + step) for i, chord in enumerate(chords) for step in chord]
+    key = estimate_key(notes)
+    assert (name_pitch_class(key.tonic), key.mode) == (tonic, "major")
+
+
+@pytest.mark.parametrize("tonic", range(12))
+def test_a_minor_cadence_with_its_leading_tone_tells_its_key(tonic: int) -> None:
+    chords = [(0, 3, 7, 12), (5, 8, 12, 17), (7, 11, 14, 17), (0, 3, 7, 12)]
+    notes = [Note(i, i + 1, 48 + tonic + step) for i, chord in enumerate(chords) for step in chord]
+    key = estimate_key(notes)
+    assert (name_pitch_class(key.tonic), key.mode) == (tonic, "minor")
+
+
+def test_no_notes_are_in_c() -> None:
+    assert estimate_key([]) == Key("C")
+
+
+def test_the_scale_of_every_key_has_seven_letters() -> None:
+    for tonic in ("C", "G", "D", "A", "E", "B", "F#", "F", "Bb", "Eb", "Ab", "Db", "Gb"):
+        home = 60 + name_pitch_class(tonic)
+        names = spelled([home + step for step in (0, 2, 4, 5, 7, 9, 11)] * 3, tonic)
+        assert len({name[0] for name in names}) == 7
+
+
+def test_the_leading_tone_of_a_minor_is_g_sharp() -> None:
+    assert spelled([57, 59, 60, 62, 64, 65, 68, 69], "A minor") == [
+        "A3",
+        "B3",
+        "C4",
+        "D4",
+        "E4",
+        "F4",
+        "G#4",
+        "A4",
+    ]
+
+
+def test_a_passage_in_another_key_is_spelled_in_it() -> None:
+    ab_major = [68, 70, 72, 73, 75, 77, 79, 80] * 6
+    names = spelled([60, 64, 67, 72] * 4 + ab_major, "C major")
+    assert set(names[-8:]) == {"Ab4", "Bb4", "C5", "Db5", "Eb5", "F5", "G5", "Ab5"}
+
+
+@pytest.mark.parametrize(
+    ("name", "pitch", "expected"),
+    [("C", 60, "C4"), ("B#", 60, "B#3"), ("Cb", 71, "Cb5"), ("F##", 67, "F##4"), ("Bb", 58, "Bb3")],
+)
+def test_the_octave_is_that_of_the_letter(name: str, pitch: int, expected: str) -> None:
+    assert with_octave(name, pitch) == expected
+
+
+@given(
+    st.lists(st.integers(0, 127), max_size=80),
+    st.sampled_from(["C", "F#", "Gb", "eb", "g#", "Bm", "Db"]),
+)
+def test_every_name_sounds_as_its_note(pitches: list[int], key: str) -> None:
+    for name, pitch in zip(spelled(pitches, key), pitches, strict=True):
+        letter, accidentals = name[0], name[1:].rstrip("-0123456789")
+        octave = int(name[1 + len(accidentals) :])
+        sound = 12 * (octave + 1) + SEMITONES[letter] + accidentals.count("#") - accidentals.count("b")
+        assert sound == pitch
