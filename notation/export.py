@@ -63,6 +63,8 @@ def write_musicxml(score: NotatedScore, path: Path) -> None:
             _number_voices(measure)
         for written in part.iter("note"):
             _finish_lyrics(written)
+        for direction in part.iter("direction"):
+            direction.set("placement", "above")
     ET.indent(root)
     with whole_file(path) as partial:
         partial.write_text(_HEADER + ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
@@ -325,6 +327,7 @@ def engrave(musicxml_path: Path) -> list[str]:
             "unit": STAFF_UNIT,
             "footer": "none",
             "lyricTopMinMargin": 3.0,
+            "lyricWordSpace": 2.0,  # for fonts wider than those verovio measures with
             "justifyVertically": True,
             "breaksNoWidow": True,
             "xmlIdSeed": 1,

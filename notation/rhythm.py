@@ -13,7 +13,7 @@ pick-up bar starts late. Limits: values from a breve to a 64th, single dots, tup
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -211,19 +211,20 @@ _Stretch = tuple[Division, int]
 """A division filled by a tuplet of so many notes."""
 
 
-def _tuplets(division: Division, borders: Iterable[Fraction]) -> list[_Stretch]:
+def _tuplets(division: Division, borders: Sequence[Fraction]) -> list[_Stretch]:
     """The divisions that need a tuplet, each with its number of notes, in order of time."""
     inner = [t for t in borders if division.start < t < division.end]
     if all(_is_dyadic(t) for t in inner):
         return []
     parts = division.parts
-    if len(parts) == 2 and not any(t == parts[1].start for t in inner):
+    whole = borders[0] <= division.start and division.end <= borders[-1]  # a pick-up may start within
+    if whole and len(parts) == 2 and not any(t == parts[1].start for t in inner):
         needed = math.lcm(*(((t - division.start) / division.length).denominator for t in inner))
         # Over two beats only three equal notes: anything else is easier read beat by beat.
         over_two = division.beats == 2 and division.length <= _WIDEST_TUPLET
         if division.beats <= 1 or (over_two and needed == 3 and len(inner) == 2):
             return [(division, _odd_part(needed))]
-    return [stretch for part in parts for stretch in _tuplets(part, inner)]
+    return [stretch for part in parts for stretch in _tuplets(part, borders)]
 
 
 def _is_dyadic(t: Fraction) -> bool:

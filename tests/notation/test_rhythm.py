@@ -125,6 +125,12 @@ def test_a_note_held_into_a_triplet_is_tied_at_the_beat() -> None:
     assert looks(values, 0) == "h.~e"
 
 
+def test_a_tuplet_does_not_reach_back_before_an_upbeat() -> None:
+    values = bar_of("2/4", "7/4", "11/6", "2")
+    assert (values[0].start, values[0].tuplet and values[0].tuplet.starts) == (Fraction(7, 4), True)
+    assert sum(v.length for v in values) == Fraction(1, 4)
+
+
 def test_quintuplet() -> None:
     values = bar_of("4/4", "0", "1/5", "2/5", "3/5", "4/5", "1", "4")
     assert [(v.name, v.tuplet.actual, v.tuplet.normal) for v in values[:5] if v.tuplet] == [
