@@ -259,7 +259,7 @@ def _voice(audio: Audio | None, notes: Sequence[Note], duration: float, trust: f
         odds -= _MOST_ODDS
         for note in notes:
             odds[int(note.onset / SINGING_HOP_S) : int(note.offset / SINGING_HOP_S) + 1] = _MOST_ODDS
-    if audio is not None and not is_silent(audio):
+    if audio is not None and audio.duration >= _SHORTEST_S and not is_silent(audio):
         heard = _CAUTION * (singing_odds(singing_db(audio)) - _TOO_SUNG)
         heard = np.pad(heard, (0, max(0, frames - len(heard))), constant_values=-_MOST_ODDS)[:frames]
         odds = trust * odds + (1.0 - trust) * heard

@@ -102,6 +102,12 @@ def test_nothing_to_go_by_spreads_the_words() -> None:
     assert align((), [note(1.0)]) == Lyrics()
 
 
+@pytest.mark.parametrize("samples", [0, 1, 500, 3000])
+def test_a_snippet_of_sound_keeps_every_word(samples: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (2, samples)).astype(np.float32)
+    assert len(align(SHEET, [], Audio(noise, RATE), "en").words) == len(align(SHEET, []).words)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(0, 30), st.floats(0.05, 3), st.floats(0, 1)), max_size=60),
