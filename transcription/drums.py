@@ -8,8 +8,8 @@ of drum recordings based on NMF decomposition" (DAFx 2014), and Wu & Lerch, "Dru
 partially fixed non-negative matrix factorization" (ISMIR 2015), from whom come the free components that
 take up the other instruments.
 
-1. The magnitudes of 32 bands from 30 Hz to 16 kHz; what is factorised is their rise over 40 ms, so that
-   ringing cymbals, bass notes and chords weigh only where they begin.
+1. The geometric mean magnitudes of 32 bands from 30 Hz to 16 kHz; what is factorised is their rise over
+   40 ms, so that ringing cymbals, bass notes and chords weigh only where they begin.
 2. KL-divergence NMF with one template per drum and a few free ones. The drums' templates are described
    by a handful of numbers (where a kick, a snare, a hi-hat and a tom have their energy), and are let go
    more with each iteration.
@@ -18,6 +18,8 @@ take up the other instruments.
 
 Conventions: pitch is a General MIDI percussion key (36 kick, 38 snare, 42 closed hi-hat); a stroke has a
 fixed length and ends where the same drum is struck again. Confidence grows with the stroke's strength.
+The bands' emphasis, the free components and each drum's share were tuned together on rendered drum
+kits and one recording; benchmarks/drums.py prints what they give.
 Limits: cymbals and open hi-hats come as closed hi-hat, rim clicks as snare or hi-hat; soft ghost notes
 are missed; in a full mix the bass may be heard as kick and consonants as hi-hat.
 Memory grows by about 5 MB per minute of song on top of the samples.
@@ -44,14 +46,16 @@ FRAMES_AT_ONCE = 4096  # bounds the memory of the short-time spectra
 
 BANDS = 32
 LOWEST_HZ, HIGHEST_HZ = 30.0, 16000.0
-EMPHASIS = 0.7  # bands are weighted by frequency to this power: as loud in the treble as in the bass
+EMPHASIS = 0.8  # bands are weighted by frequency to this power: as loud in the treble as in the bass
 RISE_FRAMES = 2  # the rise at a frame is from this many frames before it to as many after
 
 ITERATIONS = 30
 SETTLING = 10  # iterations of the activations alone, at the end
-FREE_COMPONENTS = 2
+FREE_HZ = (250.0, 1000.0)  # where the free components start: other instruments, away from kick and hi-hat
+FREE_OCTAVES = 1.0
 FREE_COST = 0.3  # makes an explanation by free components dearer than by a drum
 FLOOR = 1e-9
+POWER_FLOOR = 1e-12  # -120 dB
 
 PEAK_REACH = 3  # frames either side in which a stroke is the strongest
 NEIGHBOURHOOD = 25  # frames either side over which the background is averaged
@@ -64,13 +68,17 @@ STROKE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Drum:
-    """A drum's percussion key and the share of its strong strokes that a stroke reaches."""
+    """A drum's percussion key, and what its strokes have at least.
+
+    ``share``: of the activation of its strong strokes; ``part``: of all amplitude that rises at the time.
+    """
 
     key: int | None  # None: only there to take up what would be mistaken for another
     share: float
+    part: float
 
 
-KICK, SNARE, HIHAT, TOM = Drum(36, 0.35), Drum(38, 0.4), Drum(42, 0.2), Drum(None, 1.0)
+KICK, SNARE, HIHAT, TOM = Drum(36, 0.35, 0.2), Drum(38, 0.4, 0.05), Drum(42, 0.2, 0.003), Drum(None, 1.0, 1.0)
 DRUMS = (KICK, SNARE, HIHAT, TOM)
 
 
@@ -98,11 +106,13 @@ class Drums:
         if float(rises.max()) < SILENCE:
             return ()
         progress(0.4, "telling the drums apart")
-        activations = factorise(rises, progress)
+        activations, amplitudes = factorise(rises, progress)
         notes: list[Note] = []
-        for drum, activation in zip(DRUMS, activations, strict=True):
+        part = amplitudes / np.maximum(amplitudes.sum(axis=0), FLOOR)
+        for index, drum in enumerate(DRUMS):
             if drum.key is not None:
-                notes += strokes(activation, drum, self.settings.sensitivity, audio.duration)
+                heard = np.where(part[index] >= drum.part, activations[index], np.float32(0.0))
+                notes += strokes(heard, drum, self.settings.sensitivity, audio.duration)
         progress(1.0, "telling the drums apart")
         return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
 
@@ -116,8 +126,15 @@ def band_centers() -> npt.NDArray[np.float64]:
     return np.asarray(np.sqrt(edges[1:] * edges[:-1]))
 
 
+def emphasis() -> npt.NDArray[np.float64]:
+    return np.asarray((band_centers() / 1000.0) ** EMPHASIS)
+
+
 def band_magnitudes(audio: Audio) -> Matrix:
-    """Root mean square of each band's spectrum, weighted by frequency, of shape (frames, bands)."""
+    """Geometric mean of each band's magnitudes, weighted by frequency, of shape (frames, bands).
+
+    The geometric mean hears the noise of snares and cymbals rather than the partials of other instruments.
+    """
     samples = resample(audio.mono(), SAMPLE_RATE).samples[0]
     frequencies = np.fft.rfftfreq(WINDOW, 1.0 / SAMPLE_RATE)
     edges, centers = band_edges(), band_centers()
@@ -133,8 +150,8 @@ def band_magnitudes(audio: Audio) -> Matrix:
     magnitudes = np.empty((frames, BANDS), np.float32)
     for start in range(0, frames, FRAMES_AT_ONCE):
         power = np.abs(np.fft.rfft(views[start : start + FRAMES_AT_ONCE] * window, axis=1)) ** 2
-        magnitudes[start : start + FRAMES_AT_ONCE] = np.sqrt(power @ weights.T)
-    magnitudes *= (centers / 1000.0) ** EMPHASIS
+        magnitudes[start : start + FRAMES_AT_ONCE] = np.exp(0.5 * np.log(power + POWER_FLOOR) @ weights.T)
+    magnitudes *= emphasis()
     return magnitudes
 
 
@@ -159,16 +176,19 @@ def initial_templates() -> Matrix:
     snare = 0.8 * around(200, 0.45) + 0.35 * above(300, 0.5) * (1.0 - above(9000, 0.5))  # head and wires
     hihat = 0.6 * above(5000, 0.4) + 0.06 * above(400, 0.5)
     tom = around(130, 0.4)
-    templates = np.stack([kick, snare, hihat, tom], axis=1) * ((centers / 1000.0) ** EMPHASIS)[:, None]
+    templates = np.stack([kick, snare, hihat, tom], axis=1) * emphasis()[:, None]
     return np.asarray(templates / templates.sum(axis=0), dtype=np.float32)
 
 
-def factorise(rises: Matrix, progress: Progress = silent) -> Matrix:
-    """The activations of the drums, of shape (drums, frames), by partly adaptive NMF."""
+def factorise(rises: Matrix, progress: Progress = silent) -> tuple[Matrix, Matrix]:
+    """Activations and amplitudes (without emphasis), drums first, then the free, by partly adaptive NMF.
+
+    Both have the shape (components, frames).
+    """
     start = initial_templates()
     drums = start.shape[1]
-    free = np.random.default_rng(0).uniform(0.1, 1.1, (BANDS, FREE_COMPONENTS)).astype(np.float32)
-    templates = np.concatenate([start, free / free.sum(axis=0)], axis=1)
+    free = np.exp(-0.5 * (np.log2(band_centers()[:, None] / FREE_HZ) / FREE_OCTAVES) ** 2) + 0.01
+    templates = np.concatenate([start, free / free.sum(axis=0)], axis=1).astype(np.float32)
     cost = np.ones((templates.shape[1], 1), np.float32)
     cost[drums:] += FREE_COST
     target = rises.T + np.float32(FLOOR)
@@ -184,7 +204,8 @@ def factorise(rises: Matrix, progress: Progress = silent) -> Matrix:
         freedom = (iteration + 1) / ITERATIONS
         templates[:, drums:] = adapted[:, drums:]
         templates[:, :drums] = (1.0 - freedom) * start + freedom * adapted[:, :drums]
-    return np.asarray(activations[:drums], dtype=np.float32)
+    loudness = (templates / emphasis()[:, None]).sum(axis=0)
+    return np.asarray(activations, dtype=np.float32), np.asarray(activations * loudness[:, None], np.float32)
 
 
 def strokes(activation: Matrix, drum: Drum, sensitivity: float, duration: float) -> list[Note]:
