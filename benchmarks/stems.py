@@ -1,0 +1,105 @@
+"""How well the separators without weights (and Demucs, where its weights are) take two songs apart.
+
+    python benchmarks/stems.py [--data FOLDER] [--htdemucs FOLDER]
+
+The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in
+dB, twice: over the whole song (energy of the stem over energy of the error) and as in the SiSEC
+campaigns, the median over seconds of BSS Eval v4 (museval). The mix itself as the estimate of every
+stem is the baseline. Sum: relative error of the sum of the stems against the mix. Demucs was trained
+on MDB Reggae: its figure there says nothing about other songs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from separation.audio import SAMPLE_RATE, Audio, decode
+from separation.engines import silent
+from separation.spectral import Spectral
+from separation.stems import Separator, Stems
+
+STEMS = ("vocals", "drums", "bass", "other")
+
+
+def songs(data: Path) -> Iterator[tuple[str, Audio, Stems]]:
+    """Name, mix and true stems."""
+    folder = data / "CarlSouthall_MDBDrums/MDB Drums/audio"
+    numbers = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}  # METADATA.yaml; other: the guitar
+    stems = folder / "multi-tracks/MusicDelta_Reggae/MusicDelta_Reggae_STEMS"
+    yield (
+        "MDB Reggae",
+        decode(folder / "full_mix/MusicDelta_Reggae_MIX.flac"),
+        Stems({name: decode(stems / f"MusicDelta_Reggae_STEM_{i:02}.flac") for name, i in numbers.items()}),
+    )
+    rock = data / "sigsep_sigsep-mus-eval/tests/data/MUSDB18-7-SAMPLE/train/Music Delta - 80s Rock.stem.mp4"
+    numbers = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}
+    yield "80s Rock", decode(rock), Stems({name: decode(rock, stream=i) for name, i in numbers.items()})
+
+
+def sdr(reference: Audio, estimate: Audio) -> float:
+    error = reference.samples - estimate.samples
+    return float(10 * np.log10(np.sum(reference.samples**2) / np.sum(error**2)))
+
+
+def _museval_metrics() -> Any:
+    """museval's metrics alone: the package itself imports musdb, which wants an ffmpeg program."""
+    folder = find_spec("museval").submodule_search_locations[0]
+    spec = spec_from_file_location("museval_metrics", Path(folder) / "metrics.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def sdr_by_second(reference: Stems, estimate: Stems) -> np.ndarray:
+    """Median over the seconds of museval's SDR, for each stem."""
+    truth, found = (np.stack([stems[name].samples.T for name in STEMS]) for stems in (reference, estimate))
+    values = _museval_metrics().bss_eval(
+        truth, found, SAMPLE_RATE, SAMPLE_RATE, compute_permutation=False, framewise_filters=False
+    )[0]
+    return np.asarray(np.nanmedian(values, axis=1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--htdemucs", type=Path, help="a folder with Demucs weights")
+    options = parser.parse_args()
+
+    separators: dict[str, Separator] = {
+        "mix": lambda audio, progress: Stems(dict.fromkeys(STEMS, audio)),
+        "spectral": Spectral(),
+    }
+    if options.htdemucs:
+        from separation.htdemucs import HTDemucs
+
+        separators["htdemucs"] = HTDemucs(options.htdemucs)
+    # The first call compiles and loads what librosa needs.
+    Spectral()(Audio(np.zeros((2, SAMPLE_RATE * 3), np.float32), SAMPLE_RATE))
+
+    print("SDR in dB: whole song / median second (BSS Eval v4)")
+    print(
+        f"{'song':12}{'separator':12}" + "".join(f"{name:>16}" for name in STEMS) + "     s/song s       sum"
+    )
+    for song, mix, truth in songs(options.data):
+        for name, separator in separators.items():
+            start = time.perf_counter()
+            stems = separator(mix, silent)
+            seconds = time.perf_counter() - start
+            by_second = sdr_by_second(truth, stems)
+            cells = "".join(
+                f"{sdr(truth[stem], stems[stem]):>8.2f} /{by_second[i]:>6.2f}" for i, stem in enumerate(STEMS)
+            )
+            total = sum(stems[stem].samples for stem in STEMS)
+            error = np.linalg.norm(total - mix.samples) / np.linalg.norm(mix.samples)
+            print(f"{song:12}{name:12}{cells}{seconds / mix.duration:>13.3f}{error:>10.0e}")
+
+
+if __name__ == "__main__":
+    main()
