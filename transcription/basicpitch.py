@@ -204,7 +204,7 @@ class BasicPitch:
                 (note, onset, contour, level), (*self._run(batch), frame_levels(batch)), strict=True
             ):
                 kept = output[:, EDGE_FRAMES : EDGE_FRAMES + framing.frames, : values.shape[1]]
-                rows = kept.reshape(-1, values.shape[1])[: len(times) - row]
+                rows = kept.reshape(len(batch) * framing.frames, values.shape[1])[: len(times) - row]
                 values[row : row + len(rows)] = rows
             row += len(batch) * framing.frames
             progress(min(1.0, row / max(1, len(times))), "listening for notes")

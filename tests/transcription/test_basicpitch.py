@@ -101,6 +101,11 @@ def test_louder_notes_have_higher_velocities(engine: BasicPitch) -> None:
     assert first.velocity + 10 < last.velocity
 
 
+def test_without_bends_the_notes_are_the_same(engine: BasicPitch) -> None:
+    plain = BasicPitch(BasicPitchSettings(bends=False))(plucked(MELODY, 4.0))
+    assert plain == tuple(dataclasses.replace(note, bends=()) for note in engine(plucked(MELODY, 4.0)))
+
+
 @pytest.mark.parametrize("detuning", [-0.3, 0.0, 0.15, 0.4])
 @pytest.mark.parametrize("pitch", [45, 60, 76])
 def test_bends_are_right_in_the_mean(engine: BasicPitch, pitch: int, detuning: float) -> None:
