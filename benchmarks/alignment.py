@@ -23,17 +23,13 @@ import numpy as np
 
 from lyrics.activity import voiced_spans
 from lyrics.alignment import align
-from lyrics.layout import SheetLine, parse_text, read_sheet
+from lyrics.layout import SheetLine, read_sheet
 from lyrics.syllables import syllabify
 from separation.audio import Audio, decode
 from transcription.notes import Note
 
 ULTRASTAR = ("Jonathan Coulton - Monkey Shines", "Jonathan Coulton - Mr. Fancy Pants")
 FANTASMA = "Fantasma_-_Los_Rombos"
-JFK = (
-    "And so my fellow Americans,\nask not what your country can do for you,\n"
-    "ask what you can do for your country."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +83,6 @@ def fantasma(data: Path) -> Case:
         onsets = tuple(float(row["word_start"]) for row in csv.DictReader(file))
     sheet = read_sheet(folder / "lyrics" / f"{FANTASMA}.txt")
     return Case("Fantasma", "es", sheet, folder / "mp3" / f"{FANTASMA}.mp3", onsets, None)
-
-
-def jfk(data: Path) -> Case:
-    """Speech; its word onsets were read off the waveform to a tenth of a second."""
-    onsets = (
-        0.3, 0.6, 0.9, 1.15, 1.5, 3.3, 4.1, 5.4, 5.6, 5.9, 6.35, 6.6, 6.9, 7.1,
-        8.2, 8.6, 8.8, 8.95, 9.1, 9.3, 9.5, 9.7,
-    )  # fmt: skip
-    return Case("jfk", "en", parse_text(JFK), data / "openai_whisper" / "tests" / "jfk.flac", onsets, None)
 
 
 def bundled() -> Case:
@@ -166,7 +153,7 @@ def main() -> None:
         ]
         print(f"  {case.name}: {1 - len(wrong) / len(words):.3f} of {len(words)}; {', '.join(wrong)}")
     print(f"\n{'word onset error':34s} {'mean s':>7s} {'median':>7s} {'<=0.3 s':>7s} {'<=1 s':>7s}")
-    for case in [*(case for case, _ in songs), fantasma(arguments.data), jfk(arguments.data), bundled()]:
+    for case in [*(case for case, _ in songs), fantasma(arguments.data), bundled()]:
         if case.onsets is None:
             continue
         audio = decode(case.audio)
