@@ -1,0 +1,133 @@
+"""Whether a recording is of a piano alone, so that the piano engine may transcribe it.
+
+Method: the piano network hears little in other instruments and nothing in a voice, so an excerpt is
+transcribed with it and the result is held against the sound, twice. The notes of which the
+instrument-agnostic network is sure have to be among the piano notes (a band, a choir or a guitar fails
+here), and the partials of the piano notes have to hold nearly all of the sound's energy, all the time (a
+voice or drums over the piano fail here). Two excerpts, a third and two thirds into the song, have to pass.
+
+Limits: what sounds all but like a piano passes (a harpsichord may; then its notes are well
+transcribed, too); a voice heard only outside the excerpts is missed; a piano recorded with much noise
+is refused, which costs accuracy but no notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from separation.audio import Audio, resample
+from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.notes import Note
+from transcription.piano import SEGMENT_SECONDS, Piano
+
+EXCERPT_PLACES = (1 / 3, 2 / 3)
+"""Where the excerpts' middles lie, as shares of the song."""
+
+SURE = 0.6
+"""Confidence of the agnostic network's notes that a piano has to explain."""
+SAME_ONSET_SECONDS = 0.06
+
+LEAST_NOTES, LEAST_ENERGY, LEAST_ENERGY_USUALLY = 0.88, 0.8, 0.55
+"""Thresholds of Evidence. Pianos, real and rendered: notes .93 and more, energy .91, usually .69. The same
+with a voice as loud: .84, .62, .25; with drums at -3 dB: 1, .83, .43. Bands and voices: next to nothing."""
+
+SAMPLE_RATE = 44100
+FRAME, FRAME_HOP = 8192, 2048
+MAIN_LOBE_HZ = 2.1 * SAMPLE_RATE / FRAME
+"""Half the width of the Hann window's main lobe: no band is narrower."""
+LOWEST_HZ, HIGHEST_HZ = 60.0, 6000.0
+PARTIALS = 24
+INHARMONICITY = 3e-4
+"""Of a piano's middle strings; the partials' bands are wide enough for the others."""
+PARTIAL_WIDTH = 0.012
+"""Half the width of a partial's band, relative to its frequency: a fifth of a semitone."""
+BEFORE_SECONDS, AFTER_SECONDS = 0.1, 0.15
+"""A note's energy shows this long before its onset (half a frame) and after its offset."""
+AUDIBLE = 1e-3
+"""Frames of less power than this share of the loudest count as silence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a piano alone, all from 0 to 1."""
+
+    notes: float
+    """Share of the sure notes that are among the piano notes."""
+    energy: float
+    """Share of the sound's energy in the partials of the piano notes."""
+    energy_usually: float
+    """The same share, reached in nine frames of ten."""
+
+    @property
+    def convinces(self) -> bool:
+        return (
+            self.notes >= LEAST_NOTES
+            and self.energy >= LEAST_ENERGY
+            and self.energy_usually >= LEAST_ENERGY_USUALLY
+        )
+
+
+def is_solo_piano(audio: Audio, piano: Piano | None = None) -> bool:
+    """Whether a piano is heard and nothing else. As slow as transcribing eight seconds per excerpt."""
+    piano = piano or Piano()
+    listener = BasicPitch(BasicPitchSettings(bends=False))
+    return all(evidence(part, piano, listener).convinces for part in excerpts(audio))
+
+
+def excerpts(audio: Audio) -> list[Audio]:
+    """The parts of a song that are looked at; all of a short one."""
+    if audio.duration <= SEGMENT_SECONDS:
+        return [audio]
+    parts = []
+    for place in EXCERPT_PLACES:
+        middle = min(max(place * audio.duration, SEGMENT_SECONDS / 2), audio.duration - SEGMENT_SECONDS / 2)
+        start = max(0, int((middle - SEGMENT_SECONDS / 2) * audio.sample_rate))
+        samples = audio.samples[:, start : start + int(SEGMENT_SECONDS * audio.sample_rate)]
+        parts.append(Audio(samples, audio.sample_rate))
+    return parts
+
+
+def evidence(excerpt: Audio, piano: Piano, listener: BasicPitch) -> Evidence:
+    """What an excerpt of at most 16 s has to say; no notes speak against a piano."""
+    played = piano.glance(excerpt)
+    sure = [note for note in listener(excerpt) if note.confidence > SURE]
+    if not played or not sure:
+        return Evidence(0.0, 0.0, 0.0)
+    explained = sum(
+        any(note.pitch == key.pitch and abs(note.onset - key.onset) <= SAME_ONSET_SECONDS for key in played)
+        for note in sure
+    )
+    return Evidence(explained / len(sure), *energy_shares(excerpt, played))
+
+
+def energy_shares(excerpt: Audio, notes: Sequence[Note]) -> tuple[float, float]:
+    """How much of the energy lies in the notes' partials: over all, and in nine audible frames of ten."""
+    sound = resample(excerpt.mono(), SAMPLE_RATE).samples[0]
+    padded = np.pad(sound, FRAME // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::FRAME_HOP]
+    hz = np.fft.rfftfreq(FRAME, 1 / SAMPLE_RATE).astype(np.float64)
+    band = (hz >= LOWEST_HZ) & (hz <= HIGHEST_HZ)
+    power = np.abs(np.fft.rfft(frames * np.hanning(FRAME), axis=1)[:, band]) ** 2
+    times = np.arange(len(power)) * FRAME_HOP / SAMPLE_RATE
+    explained = np.zeros(power.shape, dtype=bool)
+    for note in notes:
+        sounding = (times > note.onset - BEFORE_SECONDS) & (times < note.offset + AFTER_SECONDS)
+        explained |= sounding[:, np.newaxis] & near_partials(hz[band], note.pitch)
+    total = power.sum(axis=1)
+    audible = total > AUDIBLE * total.max()
+    if not audible.any():
+        return 0.0, 0.0
+    heard = (power * explained).sum(axis=1)
+    return float(heard.sum() / total.sum()), float(np.quantile(heard[audible] / total[audible], 0.1))
+
+
+def near_partials(hz: npt.NDArray[np.float64], pitch: int) -> npt.NDArray[np.bool_]:
+    """Which of the frequencies belong to a partial of a piano string."""
+    number = np.arange(1, PARTIALS + 1)
+    partials = 440 * 2 ** ((pitch - 69) / 12) * number * np.sqrt(1 + INHARMONICITY * number**2)
+    width = np.maximum(MAIN_LOBE_HZ, PARTIAL_WIDTH * partials)
+    return np.asarray((np.abs(hz[:, np.newaxis] - partials) <= width).any(axis=1))
