@@ -1,10 +1,11 @@
 """Do other programs read our scores as they were written?
 
-For every MusicXML file given: are its bars full in every voice, and do music21, verovio and MuseScore
+For every MusicXML file: are its bars full in every voice, and do music21, verovio and MuseScore
 (where it is installed) find the same notes in it? Notes are compared by where they start, in quarters,
 and their sounding pitch. MuseScore's complaints about a file are printed.
 
-    python benchmarks/readback.py OUT/*/score.musicxml
+    python -m benchmarks.readback OUT/*/score.musicxml
+    python -m benchmarks.readback --data ../shared/data     (the ASAP performances, notated here)
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +27,8 @@ from pathlib import Path
 import mido
 import verovio
 from music21 import chord, converter, note
+
+from pipeline.notate import notate_file
 
 Sound = tuple[Fraction, int]
 """Onset in quarters and MIDI pitch, for drums the percussion key."""
@@ -176,14 +180,31 @@ def _near(sounds: set[Sound]) -> set[tuple[int, int]]:
     return {(round(onset * ROUNDING) + d, pitch) for onset, pitch in sounds for d in (-1, 0, 1)}
 
 
+def notated(data: Path, folder: Path) -> list[Path]:
+    """Scores that we make of the piano performances in the data, with beats found from their notes."""
+    performances = sorted((data / "CPJKU_asap-dataset").rglob("*.mid"))
+    scores = []
+    for midi in performances:
+        if midi.stem != "midi_score":
+            scores.append(folder / f"{midi.parent.parent.name}-{midi.parent.name}.musicxml")
+            notate_file(midi, scores[-1])
+    return scores
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("files", nargs="+", type=Path)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        sys.exit(check(given.files or notated(given.data, Path(scratch))))
+
+
+def check(files: Sequence[Path]) -> bool:
+    """Print the table; whether anything was lost, made up or complained of."""
     bad = False
     print(f"{'notes':>6} {'music21':>9} {'verovio':>9} {'MuseScore':>9}  file (lost/made up by each)")
-    for path in parser.parse_args().files:
+    for path in files:
         written = in_file(path)
         everything = written.pitched | written.drums
         # music21 gives drums no pitch; what they sound like is compared for the others.
@@ -200,7 +221,7 @@ def main() -> None:
         for fault in faults:
             print(f"       {fault}")
         bad |= bool(faults) or any(lost or made_up for lost, made_up in results)
-    sys.exit(bad)
+    return bad
 
 
 if __name__ == "__main__":
