@@ -1,20 +1,24 @@
 """Beats, downbeats, meter and tempo from notes, sound, or both.
 
-Method. What begins in the music is reduced to marked events (``transcription.onsets``). The beats
-are the division of time into spans that explains the events best: a span's likelihood comes from
-where its events fall between two beats, under a small set of rhythmic cells (undivided, halves,
-thirds, ...), and the spans' lengths follow a tempo that changes little from beat to beat. That is
-the metrical model of Temperley (A Unified Probabilistic Model for Polyphonic Music Analysis, 2009)
-decoded as a segmental Viterbi search over beat times and tempi, the efficient state space of
-Krebs, Böck and Widmer (ISMIR 2015) with a tempo change allowed at each beat. The search is
-repeated at the neighbouring metrical levels, each with simple and compound division; on each
-row of beats a second Viterbi search over the place in the bar finds the meter and the downbeats,
-and the best account of the whole piece wins.
+Method. What begins in the music is reduced to marked events (``transcription.onsets``). Beats divide
+time into spans. How well a span explains the events in it comes from where they fall between its
+two beats, under a small set of rhythmic cells (undivided, halves, thirds, ...), and the lengths of
+the spans follow a tempo that changes little from one to the next. That is the metrical model of
+Temperley (A Unified Probabilistic Model for Polyphonic Music Analysis, 2009), decoded by a Viterbi
+search over whole spans, in which the tempo may change at each beat as in the state space of Krebs,
+Böck and Widmer (ISMIR 2015). The performance is followed once in each of several ranges of tempo,
+with simple and with compound division. On every such row of beats a second Viterbi search over the
+place in the bar finds downbeats and meter. The best account of the whole piece wins; as the
+likelihood hardly tells a pulse from its double, a preference for a middling pace has a say.
 
 Conventions: times in seconds; inside, frames of 10 ms; scores are natural log-likelihoods.
+Constants marked "tuned" were chosen on some forty scores of the music21 corpus played with an
+invented timing together with annotated performances (``benchmarks/beats.py``), where the figures
+hardly change in their neighbourhood.
 
-Limits: one meter for the whole piece (2, 3 or 4 beats in a bar, simple or compound); beats between
-0.24 and 2 s apart.
+Limits: one meter for the whole piece, of 2, 3 or 4 beats in a bar (others only where given), simple
+or compound; beats between 0.24 and 2 s apart. Strong rubato in dense romantic piano music is lost.
+Memory is about 10 MB for a minute of music.
 """
 
 from __future__ import annotations
@@ -30,13 +34,14 @@ from separation.audio import Audio
 from separation.engines import Progress, option, silent
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
-from transcription.onsets import Events, events_of
+from transcription.onsets import MARK_LIMIT, Events, events_of
 
 Floats = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 FRAME_S = 0.01
+"""Resolution of the search; the beats are moved onto the events afterwards."""
 
 
 def beat_periods(shortest: int = 24, longest: int = 200, step: float = 0.025) -> Ints:
@@ -54,14 +59,20 @@ PERIODS = beat_periods()
 class BeatSettings:
     """What the listener already knows."""
 
-    tempo: float | None = option(None, "beats per minute, if known", minimum=20.0, maximum=400.0)
+    tempo: float | None = option(
+        None, "beats per minute, if known (in 6/8 of dotted quarters)", minimum=20.0, maximum=400.0
+    )
     time_signature: TimeSignature | None = option(None, "time signature, if known, such as 3/4")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How a beat may be filled: places within the beat, their rank (0 beat, 1 division, 2 below) and the
-    chance that something begins there."""
+    """One way to fill a beat.
+
+    ``places`` are parts of a beat, ``ranks`` their metrical rank (0 the beat, 1 its division, 2 and 3
+    below), ``filled`` the chance that something begins there; ``simple`` and ``compound`` say how
+    common the cell is where beats fall into two or into three.
+    """
 
     places: tuple[float, ...]
     ranks: tuple[int, ...]
@@ -70,6 +81,8 @@ class Cell:
     compound: float
 
 
+# How common each cell is was counted in the simple meters of the music21 corpus. In the compound ones
+# threes were taken down until a stream of equal notes costs the same per note under either division.
 CELLS = (
     Cell((0.0,), (0,), (0.95,), 0.24, 0.10),
     Cell((0.0, 1 / 2), (0, 1), (0.95, 0.95), 0.33, 0.02),
@@ -77,31 +90,61 @@ CELLS = (
     Cell((0.0, 1 / 4, 1 / 2, 3 / 4), (0, 2, 1, 2), (0.85, 0.35, 0.7, 0.7), 0.16, 0.01),
     Cell(tuple(i / 8 for i in range(8)), (0, 3, 2, 3, 1, 3, 2, 3), (0.9,) + (0.85,) * 7, 0.02, 0.005),
     Cell((0.0, 1 / 3, 2 / 3), (0, 1, 1), (0.95, 0.85, 0.95), 0.02, 0.27),
-    Cell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.95,) + (0.95,) * 5, 0.015, 0.10),
+    Cell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.95,) * 6, 0.015, 0.10),
     Cell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.9, 0.3, 0.75, 0.35, 0.85, 0.5), 0.005, 0.12),
-    Cell((0.0, 0.64), (0, 1), (0.9, 0.9), 0.02, 0.02),
+    Cell((0.0, 0.64), (0, 1), (0.9, 0.9), 0.02, 0.02),  # swung eighths
 )
-STRAY_RATE_HZ = 0.4
-"""Events a second that belong to no place of the meter: ornaments, errors."""
 RANK_ACCENT = np.array([0.45, 0.0, -0.35, -0.45])
-"""Accent expected of an event, in standard deviations, by rank of its place."""
-STRAY_ACCENT = -0.5
+"""Accent expected of an event, in standard deviations, by the rank of its place: means in that corpus."""
+STRAY_RATE_HZ, STRAY_ACCENT = 0.6, -0.5
+"""How many events a second belong to no place of the meter (ornaments, errors), and their accent (tuned)."""
 BEAT_SPREAD_S = 0.014
-PLACE_SPREAD_S = 0.010
-PLACE_SPREAD_BEATS = 0.045
+"""Standard deviation of an event from its beat; chords are played that tightly."""
+PLACE_SPREAD_S, PLACE_SPREAD_BEATS = 0.010, 0.03
+"""Standard deviation of an event from a place between beats: a constant and a part of the beat (tuned)."""
 EARLY_FRAMES = 3
 """Events up to this much before a beat are counted to it."""
+REST_COST, REST_COST_PER_S = 1.2, 2.0
+"""Cost of a span in which nothing begins; by the second, so that silence does not favour long beats."""
 
-TEMPO_SPREAD = 0.03
-"""Scale of the change of a beat's length from one to the next (natural log), small changes."""
-TEMPO_TAIL = 0.045
+TEMPO_SPREAD, TEMPO_TAIL = 0.03, 0.05
+"""Scale of the change of a beat's length (natural log) from one to the next: Gaussian for small changes,
+exponential for larger ones (tuned; annotated piano performances have a median of 0.03 to 0.18)."""
 TEMPO_BREAK = 9.0
 """Cost of any change of tempo (a new section, a fermata)."""
-PREFERRED_BEAT_S = 0.5
-PREFERRED_SPREAD = 0.55
-PREFERENCE_PER_EVENT = 0.6
-REST_COST = 1.2
-REST_COST_PER_S = 2.0
+
+WINDOWS_S = tuple(0.29 * 1.25**n for n in range(9))
+WINDOW_RATIO = 1.35
+"""The centres of the ranges of beat lengths in which a performance is followed, and how far each reaches."""
+TEMPO_OVERRIDE_RATIO = 1.2
+"""How far the beat may stray from a tempo that the user gave."""
+PREFERRED_BEAT_S, PREFERRED_SPREAD, PREFERENCE_PER_EVENT = 0.5, 0.55, 0.6
+"""The preferred length of a beat, its spread (natural log), and how much that says per event (tuned). The
+preferred tempo of 120 is that of van Noorden and Moelants (1999)."""
+ACCENT_WEIGHT, ACCENT_ENOUGH, NO_EVENT_ACCENT = 0.6, 0.8, -1.0
+"""What the mean accent on the beats says per event (tuned), the mean beyond which it says no more (every
+bar's first beat alone has more), and the accent of a beat without event."""
+COMPOUND_PREFERENCE = -0.05
+"""What compound division says per event: one piece in ten has it."""
+
+MEAN_DOWNBEAT, MEAN_MIDDLE, MEAN_OTHER = 0.75, 0.4, -0.25
+"""Downbeat evidence (standard deviations) expected on the first, the middle of four, and other beats."""
+BARS: dict[int, tuple[float, ...]] = {
+    2: (MEAN_DOWNBEAT, MEAN_OTHER),
+    3: (MEAN_DOWNBEAT, MEAN_OTHER, MEAN_OTHER),
+    4: (MEAN_DOWNBEAT, MEAN_OTHER, MEAN_MIDDLE, MEAN_OTHER),
+}
+NO_EVENT_MARK = -0.8
+"""Downbeat evidence of a beat without event."""
+BAR_SLIP_COST = 9.0
+"""Cost of a bar with a beat too few or too many."""
+BAR_WEIGHT, FOUR_PREFERENCE = 2.0, 0.08
+"""How much the bars say beside the beats, and what a beat says for four in a bar rather than two (tuned)."""
+NEAR_BEAT_S = 0.05
+"""An event this close to a beat is on it."""
+REFINE_S = 0.035
+"""How far a beat may be moved onto an event."""
+DEFAULT_TEMPO = 120.0
 
 
 def segment_tables() -> tuple[list[tuple[Scores, Scores]], Floats]:
@@ -114,11 +157,11 @@ def segment_tables() -> tuple[list[tuple[Scores, Scores]], Floats]:
         best = np.full(phase.shape, -np.inf)
         accent = np.zeros(phase.shape)
         for place, rank, filled in zip(cell.places, cell.ranks, cell.filled, strict=True):
-            spread = (
-                BEAT_SPREAD_S
-                if rank == 0
-                else PLACE_SPREAD_S + PLACE_SPREAD_BEATS * PERIODS * FRAME_S / (1 if rank == 1 else 1.5)
-            )
+            spread = np.full(len(PERIODS), BEAT_SPREAD_S)
+            if rank > 0:
+                # Below the division the neighbours are closer, and so do events keep to their places.
+                share = PLACE_SPREAD_BEATS / (1.0 if rank == 1 else 1.5)
+                spread = PLACE_SPREAD_S + share * PERIODS * FRAME_S
             deviation = (phase - place) * PERIODS * FRAME_S
             density = -0.5 * (deviation / spread) ** 2 - np.log(spread * math.sqrt(2 * math.pi))
             density = density + math.log(filled / (1 - filled)) - 0.5 * RANK_ACCENT[rank] ** 2
@@ -134,6 +177,9 @@ def tempo_preference(period: float) -> float:
     return -PREFERENCE_PER_EVENT * (math.log(period / PREFERRED_BEAT_S) / PREFERRED_SPREAD) ** 2 / 2
 
 
+ACCENT_STEPS = np.linspace(-MARK_LIMIT, MARK_LIMIT, 11)
+
+
 def event_scores() -> Scores:
     """What an event adds to a span, by (step of accent, cell, offset from last to first, period)."""
     tables, _ = segment_tables()
@@ -145,9 +191,6 @@ def event_scores() -> Scores:
         for c, (density, factor) in enumerate(tables):
             result[step, c] = np.where(inside, np.maximum(density + accent * factor, stray), 0.0)
     return np.ascontiguousarray(result[:, :, ::-1])
-
-
-ACCENT_STEPS = np.linspace(-2.5, 2.5, 11)
 
 
 def span_scores(events: Events, frames: int, origin: float) -> tuple[Scores, Scores]:
@@ -188,7 +231,7 @@ def transition_costs(periods: Ints) -> Scores:
     spread = np.hypot(TEMPO_SPREAD, BEAT_SPREAD_S / (periods[:, None] * FRAME_S))
     quadratic = 0.5 * (change / spread) ** 2
     linear = change / TEMPO_TAIL + np.minimum(quadratic, 1.0)
-    return np.minimum(np.minimum(quadratic, linear), TEMPO_BREAK).astype(np.float32)
+    return np.asarray(np.minimum(np.minimum(quadratic, linear), TEMPO_BREAK), dtype=np.float32)
 
 
 def best_spans(scores: Scores, periods: Ints, first_frame: int, last_frame: int) -> tuple[Ints, float]:
@@ -227,27 +270,13 @@ def best_spans(scores: Scores, periods: Ints, first_frame: int, last_frame: int)
     return np.array(beats[::-1]), score
 
 
-MEAN_DOWNBEAT, MEAN_MIDDLE, MEAN_OTHER = 0.75, 0.4, -0.25
-"""Downbeat evidence (standard deviations) expected on the first, the middle of four, and other beats."""
-NO_EVENT_MARK = -0.8
-BAR_SLIP_COST = 9.0
-BARS: dict[int, tuple[float, ...]] = {
-    2: (MEAN_DOWNBEAT, MEAN_OTHER),
-    3: (MEAN_DOWNBEAT, MEAN_OTHER, MEAN_OTHER),
-    4: (MEAN_DOWNBEAT, MEAN_OTHER, MEAN_MIDDLE, MEAN_OTHER),
-}
-BAR_PRIOR = {2: 0.25, 3: 0.25, 4: 0.5}
-PREFERRED_BAR_S = 2.0
-BAR_SPREAD = 0.6
-
-
 def beat_marks(beats: Floats, events: Events, marks: Floats, absent: float) -> Floats:
     """The mark of the strongest event near each beat."""
     result = np.full(len(beats), absent)
     index = np.clip(np.searchsorted(beats, events.times), 1, len(beats) - 1)
     left = events.times - beats[index - 1] < beats[index] - events.times
     nearest = np.where(left, index - 1, index)
-    near = np.abs(events.times - beats[nearest]) < 0.05
+    near = np.abs(events.times - beats[nearest]) < NEAR_BEAT_S
     np.maximum.at(result, nearest[near], marks[near])
     return result
 
@@ -259,10 +288,12 @@ def count_bars(marks: Floats, bar: tuple[float, ...]) -> tuple[Ints, float]:
     emission = marks[:, None] * means[None] - 0.5 * means[None] ** 2
     score = emission[0].copy()
     came = np.zeros((len(marks), size), np.int64)
+    before = (np.arange(size) - 1) % size
     for n in range(1, len(marks)):
-        regular = np.roll(score, 1)
-        slip = float(score.max()) - BAR_SLIP_COST
-        came[n] = np.where(regular >= slip, np.roll(np.arange(size), 1), int(score.argmax()))
+        regular = score[before]
+        best = int(score.argmax())
+        slip = score[best] - BAR_SLIP_COST
+        came[n] = np.where(regular >= slip, before, best)
         score = np.maximum(regular, slip) + emission[n]
     place = int(score.argmax())
     total = float(score[place])
@@ -286,15 +317,14 @@ def track_beats(
     """
     progress(0.0, "listening for onsets")
     events = events_of(notes, audio)
-    end = max([note.offset for note in notes], default=0.0)
-    if not notes and audio is not None:
-        end = audio.duration
+    start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
+    end = max((note.offset for note in notes), default=audio.duration if audio is not None else 0.0)
     progress(0.3, "looking for beats")
     account = best_account(events, settings)
     if account is None:
-        return plain_grid(events, end, settings)
+        return plain_grid(start, end, settings)
     times = refined(account.times, events)
-    start = float(events.times[0]) if len(events) else 0.0
+    start = min(start, float(events.times[0]))
     times, places = covering(
         times, account.places, len(account.bar), start, max(end, float(events.times[-1]))
     )
@@ -302,14 +332,10 @@ def track_beats(
     return BeatGrid(tuple(times.tolist()), tuple((places + 1).tolist()), account.signature)
 
 
-DEFAULT_TEMPO = 120.0
-
-
-def plain_grid(events: Events, end: float, settings: BeatSettings) -> BeatGrid:
-    """A steady count from the first event, if there is one, at the wanted or the default tempo."""
+def plain_grid(start: float, end: float, settings: BeatSettings) -> BeatGrid:
+    """A steady count from ``start`` to beyond ``end``, at the wanted or the default tempo."""
     signature = settings.time_signature or TimeSignature()
     period = 60.0 / (settings.tempo or DEFAULT_TEMPO)
-    start = float(events.times[0]) if len(events) else 0.0
     count = max(2, math.floor((end - start) / period) + 2)
     numbers = tuple(n % signature.beats_per_bar + 1 for n in range(count))
     return BeatGrid(tuple(start + n * period for n in range(count)), numbers, signature)
@@ -341,34 +367,24 @@ def best_account(events: Events, settings: BeatSettings) -> Account | None:
             beats, total = best_spans(scores[:, window], PERIODS[window], margin, last)
             if len(beats) < 2:
                 continue
-            times = beats * FRAME_S + origin
-            total += len(events) * tempo_preference(float(np.median(np.diff(times))))
-            total += len(events) * COMPOUND_PREFERENCE * division
-            total += (
-                len(events) * ACCENT_WEIGHT * beat_marks(times, events, events.accent, NO_EVENT_ACCENT).mean()
-            )
+            times = np.asarray(beats * FRAME_S + origin, dtype=np.float64)
+            per_event = tempo_preference(float(np.median(np.diff(times)))) + COMPOUND_PREFERENCE * division
+            accent = float(beat_marks(times, events, events.accent, NO_EVENT_ACCENT).mean())
+            per_event += ACCENT_WEIGHT * min(accent, ACCENT_ENOUGH)
             marks = beat_marks(times, events, events.downbeat, NO_EVENT_MARK)
             for signature, bar in bars:
                 places, bar_score = count_bars(marks, bar)
                 counted = BAR_WEIGHT * bar_score + FOUR_PREFERENCE * len(beats) * (len(bar) == 4)
-                accounts.append(Account(times, places, bar, signature, total + counted))
+                score = total + len(events) * per_event + counted
+                accounts.append(Account(times, places, bar, signature, score))
     return max(accounts, key=lambda account: account.score, default=None)
-
-
-BAR_WEIGHT = 2.0
-ACCENT_WEIGHT = 0.6
-NO_EVENT_ACCENT = -1.0
-FOUR_PREFERENCE = 0.08
-COMPOUND_PREFERENCE = -0.05
-WINDOW_RATIO = 1.35
-WINDOWS_S = tuple(0.29 * 1.25**n for n in range(9))
 
 
 def windows(tempo: float | None) -> list[slice]:
     """The ranges of PERIODS within which a whole performance is followed, one range at a time."""
     centres, ratio = WINDOWS_S, WINDOW_RATIO
     if tempo is not None:
-        centres, ratio = (60.0 / tempo,), math.exp(TEMPO_OVERRIDE_RANGE)
+        centres, ratio = (60.0 / tempo,), TEMPO_OVERRIDE_RATIO
     seconds = PERIODS * FRAME_S
     result = []
     for centre in centres:
@@ -376,10 +392,6 @@ def windows(tempo: float | None) -> list[slice]:
         inside = np.flatnonzero(np.abs(np.log(seconds / near)) <= math.log(ratio))
         result.append(slice(int(inside[0]), int(inside[-1]) + 1))
     return result
-
-
-TEMPO_OVERRIDE_RANGE = 0.12
-"""How far (natural log) the beat may stray from a tempo that the user gave."""
 
 
 def bars_to_try(given: TimeSignature | None, compound: bool) -> list[tuple[TimeSignature, tuple[float, ...]]]:
@@ -395,9 +407,6 @@ def bars_to_try(given: TimeSignature | None, compound: bool) -> list[tuple[TimeS
     return [(given, BARS.get(size, (MEAN_DOWNBEAT,) + (MEAN_OTHER,) * (size - 1)))]
 
 
-REFINE_S = 0.035
-
-
 def refined(times: Floats, events: Events) -> Floats:
     """Beats moved onto the events within REFINE_S of them; the strongest near one if there are several."""
     result = times.copy()
@@ -410,7 +419,7 @@ def refined(times: Floats, events: Events) -> Floats:
 
 
 def covering(times: Floats, places: Ints, size: int, start: float, end: float) -> tuple[Floats, Ints]:
-    """The same beats continued, at the nearest beats' length, to at or before ``start`` and beyond ``end``."""
+    """The same beats continued at their own pace to ``start`` or before it, and beyond ``end``."""
     span = min(4, len(times) - 1)
     before, after = (times[span] - times[0]) / span, (times[-1] - times[-1 - span]) / span
     early = max(0, math.ceil((times[0] - start) / before))
