@@ -78,7 +78,12 @@ class Drum:
     part: float
 
 
-KICK, SNARE, HIHAT, TOM = Drum(36, 0.35, 0.2), Drum(38, 0.4, 0.05), Drum(42, 0.2, 0.003), Drum(None, 1.0, 1.0)
+KICK, SNARE, HIHAT, TOM = (
+    Drum(36, 0.35, 0.2),
+    Drum(38, 0.4, 0.05),
+    Drum(42, 0.15, 0.001),
+    Drum(None, 1.0, 1.0),
+)
 DRUMS = (KICK, SNARE, HIHAT, TOM)
 
 

@@ -20,7 +20,7 @@ Method, in three steps:
 
 Conventions: frame t is centred on t * 256 / 22050 s; pitch in MIDI numbers.
 Limits: one voice (of a choir the strongest); in a mix a louder melodic instrument in the middle is taken
-for the voice, also where nobody sings. Memory beyond the samples grows by some 15 MB per minute of song,
+for the voice, also where nobody sings. Memory beyond the samples grows by some 20 MB per minute of song,
 most of it Basic Pitch's posteriorgrams.
 """
 
@@ -50,7 +50,7 @@ Array = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 HOP_S = HOP / SAMPLE_RATE
-BLOCK = 2048  # frames worked on at once (24 s): bounds the memory of everything that is not kept
+BLOCK = 1024  # frames worked on at once (12 s): bounds the memory of everything that is not kept
 
 # Pitch grid.
 BINS_PER_SEMITONE = 5
