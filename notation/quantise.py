@@ -31,7 +31,7 @@ import numpy as np
 from notation.events import ScoreNote
 from notation.meter import ScoreTime
 from separation.engines import option
-from transcription.beatgrid import TimeSignature
+from transcription.beatgrid import Floats, TimeSignature
 from transcription.notes import Note
 
 CHORD_GAP_S = 0.03  # onsets of one chord follow each other within this
@@ -46,6 +46,10 @@ MAX_SPREAD_S = 0.035  # the freest player within a beat
 FULL_SPREAD_BEATS = 0.065  # timing also stretches with the beat
 SAME_PLACE_COST = 1.5  # two chords drawn together at one place, plus their distance over CHORD_GAP_S
 SAME_PITCH_COST = 50.0  # the same key twice at one place: only where nothing else is left
+COMMON_PLACES = np.asarray(
+    [0, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 5 / 8, 2 / 3, 3 / 4, 5 / 6, 7 / 8, 1]
+)
+ANYWHERE_BEATS = 0.02  # a release anywhere in the beat is typically this far from a common place
 ERROR_CAP = 8.0  # nats: one wrong note must not bend a beat
 TURN_COST = 1.0  # from binary to ternary divisions or back
 # The cost of a note at a place with this denominator within the beat: the finer, the rarer in scores.
@@ -200,14 +204,25 @@ def _spread(chords: Sequence[_Chord], time: ScoreTime) -> float:
 
     A quantised file lies exactly on the places: there every small difference means something.
     """
+    off_beats, length_s = _off_common_places([chord.onset for chord in chords], time)
+    typical_s = np.quantile(off_beats * length_s, 0.6)
+    return float(np.clip(1.5 * typical_s / 0.02, MIN_SPREAD_S / MAX_SPREAD_S, 1.0))
+
+
+def _release_spread(releases: Sequence[float], time: ScoreTime) -> float:
+    """The same for the releases, which a player leaves anywhere and a quantised file has on the places."""
+    off_beats, _ = _off_common_places(releases, time)
+    return float(np.clip(np.quantile(off_beats, 0.6) / ANYWHERE_BEATS, MIN_SPREAD_S / MAX_SPREAD_S, 1.0))
+
+
+def _off_common_places(quarters: Sequence[float], time: ScoreTime) -> tuple[Floats, Floats]:
+    """How far each position is from the nearest common place, in beats, and its beat's length in seconds."""
     beats = np.asarray(time.beat_quarters, dtype=float)
-    phase = np.asarray([chord.onset for chord in chords])
+    phase = np.asarray(quarters)
     index = np.clip(np.searchsorted(beats, phase, side="right") - 1, 0, len(beats) - 2)
-    length_s = np.diff(np.asarray(time.beat_times))[index]
     phase = (phase - beats[index]) / np.diff(beats)[index]
-    places = np.asarray([0, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 5 / 8, 2 / 3, 3 / 4, 5 / 6, 7 / 8, 1])
-    error_s = np.min(np.abs(phase[:, None] - places[None, :]), axis=1) * length_s
-    return float(np.clip(1.5 * np.quantile(error_s, 0.6) / 0.02, MIN_SPREAD_S / MAX_SPREAD_S, 1.0))
+    off_beats = np.min(np.abs(phase[:, None] % 1 - COMMON_PLACES[None, :]), axis=1)
+    return off_beats, np.diff(np.asarray(time.beat_times))[index]
 
 
 def _place_chords(
@@ -387,7 +402,7 @@ OVERLAP_S, OVERLAP_SHARE = (
     0.06,
     0.5,
 )  # how far players hold notes over into the next: seconds, and of the value
-GAP_SHARE = 0.4  # of a value: the gap players leave before the next note
+GAP_SHARE = 0.6  # of a value: the gap players leave before the next note
 REST_COST = 1.2  # a value that ends where nothing starts leaves a rest or hangs over
 FAR_INTERVAL = 12  # semitones: a note further off is in another voice
 FAR_COST = 0.6
@@ -407,12 +422,12 @@ def _note_values(
     time: ScoreTime,
 ) -> Iterator[ScoreNote]:
     """Durations from the release and from where other notes start."""
-    spread = _spread(chords, time)
     starts = _starts(chords, places)
     if starts[-1][0] < time.end:  # the final bar line ends a value as a following note does
         starts.append((time.end, float(time.end), frozenset(range(128))))
     onsets = [start for start, _, _ in starts]
     releases = time.quarters_at([note.offset for note in notes]).tolist()
+    spread = _release_spread(releases, time)
     graces = _grace_places(places)
     ends = _EndPlaces(divisions, time)
     for number, chord in enumerate(chords):
