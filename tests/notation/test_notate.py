@@ -93,6 +93,7 @@ def test_words_without_sung_notes_are_spoken_on_time() -> None:
     words = Lyrics(lyrics("la la la la").lines + lyrics("hey you there", start=2.5).lines)
     score = notate(line((60, 62, 64, 65), "vocals"), grid(9), words)
     found = [n for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)]
+    found = [n for n in found if n.tie is None or n.tie.type == "start"]
     assert [n.lyric for n in found] == ["la", "la", "la", "la", "hey", "you", "there"]
     assert [n.notehead for n in found] == ["normal"] * 4 + ["x"] * 3
     assert [n.offset for n in found] == [0, 1, 2, 3, 5, 6, 7]
