@@ -6,9 +6,9 @@ instrument-agnostic network is sure have to be among the piano notes (a band, a 
 here), and the partials of the piano notes have to hold nearly all of the sound's energy, all the time (a
 voice or drums over the piano fail here). Two excerpts, a third and two thirds into the song, have to pass.
 
-Limits: what sounds all but like a piano passes (a harpsichord may; then its notes are well
-transcribed, too); a voice heard only outside the excerpts is missed; a piano recorded with much noise
-is refused, which costs accuracy but no notes.
+Limits: what sounds like a piano passes (a harpsichord, or an electric bass beneath a piano, may: then
+the notes are well transcribed, too); a voice heard only outside the excerpts is missed; a piano
+recorded with much noise is refused, which costs accuracy but no notes.
 """
 
 from __future__ import annotations
