@@ -78,6 +78,9 @@ _UNNAMED_CHANNEL = (0.5, 0.5)
 _USUAL_LAYOUT = {6: "5.1", 8: "7.1"}
 """What a file with that many unnamed channels means by them."""
 
+WRITTEN_AT_ONCE = 1 << 19
+"""Samples that are converted together."""
+
 _FLAC_SCALE = float(2**23)
 """Full scale of 24-bit samples."""
 
@@ -240,13 +243,16 @@ def flac_writer(
 
         def write(audio: Audio) -> None:
             nonlocal clipped, written
-            scaled = np.rint(audio.samples.T.astype(np.float64) * _FLAC_SCALE)
-            clipped += int(np.count_nonzero((scaled > _FLAC_SCALE) | (scaled < -_FLAC_SCALE)))
-            scaled = np.clip(scaled, -_FLAC_SCALE, _FLAC_SCALE - 1)
-            with _writing(path):
-                # soundfile takes the upper 24 bits of an int32; floats it would let overflow.
-                file.write((scaled * 256).astype(np.int32))
-            written += audio.samples.shape[1]
+            # A little at a time: the exact steps below need several times the memory of the samples.
+            for start in range(0, audio.samples.shape[1], WRITTEN_AT_ONCE):
+                piece = audio.samples[:, start : start + WRITTEN_AT_ONCE]
+                scaled = np.rint(piece.T.astype(np.float64) * _FLAC_SCALE)
+                clipped += int(np.count_nonzero(np.abs(scaled) > _FLAC_SCALE))
+                scaled = np.clip(scaled, -_FLAC_SCALE, _FLAC_SCALE - 1)
+                with _writing(path):
+                    # soundfile takes the upper 24 bits of an int32; floats it would let overflow.
+                    file.write((scaled * 256).astype(np.int32))
+                written += piece.shape[1]
 
         yield write
         with _writing(path):

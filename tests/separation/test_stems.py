@@ -87,10 +87,9 @@ def test_the_seam_is_a_straight_line_from_one_block_to_the_next() -> None:
 def test_progress_never_goes_back_and_ends_at_one() -> None:
     seen: list[float] = []
     mix = noise(1000)
-    parts = separate_in_blocks(
-        LevelSplitter(), cut(mix, 1000), mix.duration, lambda share, _: seen.append(share)
-    )
-    assert len(list(parts)) == len(seen)
+    separator = LevelSplitter()
+    list(separate_in_blocks(separator, cut(mix, 1000), mix.duration, lambda share, _: seen.append(share)))
+    assert len(seen) == len(separator.lengths) > 3
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
 
