@@ -1,16 +1,14 @@
 """How well beats, downbeats, meter and tempo are found on every annotated recording of the evaluation data.
 
-    python benchmarks/beats.py [--data FOLDER] [--only TEXT] [--no-audio] [--corpus]
+    python -m benchmarks.beats [--data FOLDER] [--only TEXT] [--no-audio]
 
 Beats are compared as mir_eval does (F-measure with 70 ms, CMLt, AMLt; the first five seconds left
 out), downbeats with the same F-measure. Two parts: the tracker on the notes alone (performance MIDI
 with annotated beats), and on sound, beside ``librosa.beat.beat_track``. Recordings that exist only
-as MIDI are rendered with the General MIDI soundfont inside ``pretty_midi``. ``--corpus`` adds
-scores that come with music21, played with an invented human timing, as a check against tuning on
-the recordings.
+as MIDI are rendered with the General MIDI soundfont inside ``pretty_midi``.
 
-The UltraStar songs have no beat annotation but a syllable grid: its beats are every eighth unit of
-it (the level between 80 and 160 beats per minute), its downbeats are unknown.
+The UltraStar songs have no beat annotation but a syllable grid. A beat is eight units of it; on which
+of the eight it falls is unknown, and so the best of them counts, for every tracker alike.
 """
 
 from __future__ import annotations
@@ -42,7 +40,10 @@ DECODE_RATE_HZ = 22050
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """A recording or performance with annotated beats (``downbeats`` empty: not annotated)."""
+    """A recording or performance with annotated beats.
+
+    ``downbeats`` empty: not annotated. ``shifts`` are offsets in seconds under which the beats may be meant.
+    """
 
     name: str
     beats: np.ndarray[Any, Any]
@@ -50,6 +51,7 @@ class Annotated:
     meter: str = ""
     midi: Path | None = None
     sound: Path | None = None
+    shifts: tuple[float, ...] = (0.0,)
 
 
 def annotated(data: Path) -> Iterator[Annotated]:
@@ -82,8 +84,10 @@ def annotated(data: Path) -> Iterator[Annotated]:
         sound = next((data / "CarlSouthall_MDBDrums").rglob(file.with_suffix(".flac").name))
         yield Annotated(file.stem, table[:, 0], table[table[:, 1] == 1, 0], "4/4", sound=sound)
     for file in sorted((data / "UltraStar-Deluxe_songs").rglob("song.txt")):
+        beats, unit_s = beats_from_ultrastar(file)
+        shifts = tuple(unit_s * n for n in range(8))
         yield Annotated(
-            file.parent.name, beats_from_ultrastar(file), np.array([]), sound=file.with_name("audio.mp3")
+            file.parent.name, beats, np.array([]), sound=file.with_name("audio.mp3"), shifts=shifts
         )
 
 
@@ -101,14 +105,14 @@ def beats_from_match(file: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, 
     return beats, beats[np.array(on_beat) % 2 == 0]
 
 
-def beats_from_ultrastar(file: Path) -> np.ndarray[Any, Any]:
+def beats_from_ultrastar(file: Path) -> tuple[np.ndarray[Any, Any], float]:
+    """Every eighth unit of the syllable grid, and the length of a unit in seconds."""
     text = file.read_text(encoding="utf-8", errors="replace")
     bpm = float(re.findall(r"#BPM:([\d.,]+)", text)[0].replace(",", "."))
     gap_s = float(re.findall(r"#GAP:([\d.,]+)", text)[0].replace(",", ".")) / 1000
     starts = np.array([int(s) for s in re.findall(r"^[:*F] (\d+)", text, re.M)])
     unit_s = 15.0 / bpm
-    phase = int(np.bincount(starts % 8, minlength=8).argmax())
-    return gap_s + unit_s * np.arange(phase, starts.max() + 1, 8)
+    return gap_s + unit_s * np.arange(0, starts.max() + 1, 8), unit_s
 
 
 def notes_of(midi: Path) -> list[Note]:
@@ -181,17 +185,17 @@ def figures(
     reference: Annotated, beats: np.ndarray[Any, Any], downbeats: np.ndarray[Any, Any]
 ) -> list[float]:
     trim = mir_eval.beat.trim_beats
-    truth, found = trim(reference.beats), trim(np.asarray(beats))
-    found = found[found <= reference.beats[-1] + 0.5]  # the annotations end with the last note's beat
-    _, cmlt, _, amlt = mir_eval.beat.continuity(truth, found)
-    row = [mir_eval.beat.f_measure(truth, found), cmlt, amlt]
-    if len(reference.downbeats) and len(downbeats):
-        down = trim(np.asarray(downbeats))
-        down = down[down <= reference.beats[-1] + 0.5]
-        row.append(mir_eval.beat.f_measure(trim(reference.downbeats), down))
-    else:
-        row.append(float("nan"))
-    return row
+    end = reference.beats[-1] + 0.5  # the annotations end with the last note's beat
+    row = [0.0, 0.0, 0.0]
+    for shift in reference.shifts:
+        truth, found = trim(reference.beats + shift), trim(np.asarray(beats))
+        found = found[found <= end + shift]
+        _, cmlt, _, amlt = mir_eval.beat.continuity(truth, found)
+        row = max(row, [mir_eval.beat.f_measure(truth, found), cmlt, amlt])
+    if not len(reference.downbeats) or not len(downbeats):
+        return [*row, float("nan")]
+    down = trim(np.asarray(downbeats))
+    return [*row, mir_eval.beat.f_measure(trim(reference.downbeats), down[down <= end])]
 
 
 def line(name: str, row: list[float], note: str = "") -> str:
@@ -200,7 +204,8 @@ def line(name: str, row: list[float], note: str = "") -> str:
 
 def summary(grid: BeatGrid, reference: Annotated, seconds: float) -> str:
     truth = 60 / float(np.median(np.diff(reference.beats)))
-    return f"{grid.time_signature} {grid.tempo:5.1f} (truth {reference.meter or '?'} {truth:5.1f})  {seconds:.2f} s"
+    meter = reference.meter or "?"
+    return f"{grid.time_signature} {grid.tempo:5.1f} (truth {meter} {truth:5.1f})  {seconds:.2f} s"
 
 
 def main() -> None:
