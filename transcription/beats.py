@@ -12,13 +12,14 @@ place in the bar finds downbeats and meter. The best account of the whole piece 
 likelihood hardly tells a pulse from its double, a preference for a middling pace has a say.
 
 Conventions: times in seconds; inside, frames of 10 ms; scores are natural log-likelihoods.
-Constants marked "tuned" were chosen on some forty scores of the music21 corpus played with an
-invented timing together with annotated performances (``benchmarks/beats.py``), where the figures
-hardly change in their neighbourhood.
+Constants marked "tuned" were chosen by their mean effect on some forty scores of the music21 corpus
+played with an invented timing and on the annotated performances of ``benchmarks/beats.py``, whose
+figures are therefore not those of unseen music.
 
 Limits: one meter for the whole piece, of 2, 3 or 4 beats in a bar (others only where given), simple
-or compound; beats between 0.24 and 2 s apart. Strong rubato in dense romantic piano music is lost.
-Memory is about 10 MB for a minute of music.
+or compound; beats between 0.24 and 2 s apart. Strong rubato in dense romantic piano music is not
+followed, slow pieces are often counted at twice their pace, and plain beats with nothing between
+them, strong and weak in turn, at half. Memory is about 10 MB for a minute of music.
 """
 
 from __future__ import annotations
