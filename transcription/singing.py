@@ -93,7 +93,7 @@ VELOCITY_OF_LOUD = 100  # velocity at the 95th percentile of level
 VELOCITY_PER_DB = 2.0
 
 # Note model; costs in nats. Tuned by hand on one solo recording and two mixes, each in the middle of a
-# plateau: a third more or less of any changes F on the solo recording by less than 0.05.
+# plateau: a quarter more or less of any changes F on the solo recording by about 0.05 at most.
 ATTACK_FRAMES = 5  # 58 ms
 STABLE_SPREAD = 0.7  # semitones; vibrato stays inside
 ATTACK_SPREAD = 1.5  # semitones; a scoop from below stays inside
