@@ -1,17 +1,21 @@
 """How well the separators without weights (and Demucs, where its weights are) take two songs apart.
 
-    python benchmarks/stems.py [--data FOLDER] [--htdemucs FOLDER]
+    python benchmarks/stems.py [--data FOLDER] [--htdemucs FOLDER] [--speed]
 
 The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in
 dB, twice: over the whole song (energy of the stem over energy of the error) and as in the SiSEC
 campaigns, the median over seconds of BSS Eval v4 (museval). The mix itself as the estimate of every
 stem is the baseline. Sum: relative error of the sum of the stems against the mix. Demucs was trained
-on MDB Reggae: its figure there says nothing about other songs.
+on MDB Reggae: its figure there says nothing about other songs. ``--speed`` times Demucs instead, on a
+network of htdemucs' size with random weights (which take as long as trained ones), and shows how far
+bfloat16 is from float32.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import tempfile
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -66,11 +70,39 @@ def sdr_by_second(reference: Stems, estimate: Stems) -> np.ndarray:
     return np.asarray(np.nanmedian(values, axis=1))
 
 
+def demucs_speed(mix: Audio) -> None:
+    """Seconds per second of music in both precisions, and the relative difference of the stems."""
+    import torch
+    from demucs.htdemucs import HTDemucs as Network
+    from safetensors.torch import save_file
+
+    from separation.htdemucs import HTDemucs, HTDemucsSettings
+
+    torch.manual_seed(0)
+    size = {"sources": ["drums", "bass", "other", "vocals"], "bottom_channels": 512, "segment": 7.8}
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        described = {"klass": "demucs.htdemucs.HTDemucs", "args": "[]", "kwargs": json.dumps(size)}
+        save_file(Network(**size).state_dict(), Path(folder) / "random.safetensors", described)
+        for precision in ("float32", "bfloat16"):
+            separate = HTDemucs(Path(folder) / "random.safetensors", HTDemucsSettings(precision=precision))
+            start = time.perf_counter()
+            stems = separate(mix)
+            seconds = time.perf_counter() - start
+            found[precision] = np.stack([stems[name].samples for name in stems])
+            print(f"{precision:10}{separate.device.type:>6}{seconds / mix.duration:>8.3f} s/song s")
+    difference = np.linalg.norm(found["bfloat16"] - found["float32"]) / np.linalg.norm(found["float32"])
+    print(f"bfloat16 against float32: relative difference {difference:.1e}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--htdemucs", type=Path, help="a folder with Demucs weights")
+    parser.add_argument("--speed", action="store_true", help="time Demucs on random weights instead")
     options = parser.parse_args()
+    if options.speed:
+        return demucs_speed(next(songs(options.data))[1])
 
     separators: dict[str, Separator] = {
         "mix": lambda audio, progress: Stems(dict.fromkeys(STEMS, audio)),
