@@ -217,7 +217,11 @@ def check(files: Sequence[Path]) -> bool:
             faults = faults + complaints
         cells = [f"{lost}/{made_up}" for lost, made_up in results]
         cells += ["-"] * (3 - len(cells))
-        print(f"{len(everything):>6} " + " ".join(f"{cell:>9}" for cell in cells) + f"  {path}")
+        print(
+            f"{len(everything):>6} "
+            + " ".join(f"{cell:>9}" for cell in cells)
+            + f"  {path.parent.name}/{path.name}"
+        )
         for fault in faults:
             print(f"       {fault}")
         bad |= bool(faults) or any(lost or made_up for lost, made_up in results)
