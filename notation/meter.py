@@ -89,7 +89,7 @@ def lay_bars(grid: BeatGrid, notes: Sequence[Note]) -> tuple[tuple[Bar, ...], Sc
     opening = first + EARLY_BEATS - starts[0]
     full = starts[1] - starts[0]
     pick_up = _pick_up_start(first - starts[0], meter.compound) if opening > EARLY_BEATS else Fraction(0)
-    if full - pick_up > PICK_UP_SHARE * full:
+    if full - pick_up > PICK_UP_SHARE * full or len(starts) == 2:  # a lone bar leads to nothing
         pick_up = Fraction(0)
     zero = starts[0] + pick_up
 

@@ -332,6 +332,7 @@ def _fit(
     blocked = [start + position * length < -1e-9 for position in positions]
     deviation = spread * math.hypot(MAX_SPREAD_S * 0.6, FULL_SPREAD_BEATS * length_s)
     deviation = max(deviation, MIN_SPREAD_S)
+    grace_cost = GRACE_COST * (2.0 - spread)  # in a quantised file a short note is more likely a written one
     count = len(positions)
     best = [math.inf] * count
     origin = 0.0
@@ -355,12 +356,12 @@ def _fit(
                 new[slot], came[slot] = best[slot] + together + emission, slot
             else:
                 new[slot], came[slot] = least + emission, least_at
-            if grace and best[slot] + GRACE_COST < new[slot]:
-                new[slot], came[slot] = best[slot] + GRACE_COST, -3 - slot
+            if grace and best[slot] + grace_cost < new[slot]:
+                new[slot], came[slot] = best[slot] + grace_cost, -3 - slot
             if best[slot] < least:
                 least, least_at = best[slot], slot
         if grace and origin < math.inf:
-            origin += GRACE_COST
+            origin += grace_cost
             came.append(-1)
         else:
             origin = math.inf
@@ -402,8 +403,8 @@ OVERLAP_S, OVERLAP_SHARE = (
     0.06,
     0.5,
 )  # how far players hold notes over into the next: seconds, and of the value
-GAP_SHARE = 0.6  # of a value: the gap players leave before the next note
-REST_COST = 1.2  # a value that ends where nothing starts leaves a rest or hangs over
+GAP_SHARE = 0.5  # of a value: the gap players leave before the next note
+REST_COST = 0.8  # a value that ends where nothing starts leaves a rest or hangs over
 FAR_INTERVAL = 12  # semitones: a note further off is in another voice
 FAR_COST = 0.6
 PASSED_COST, MOST_PASSED_COST = 0.5, 1.0  # a value that lasts over the start of a near note
@@ -496,8 +497,8 @@ def _value_cost(
         cost = min(late * late / 2, 2.0 + late)
     else:
         share = max(0.0, gap) / max(heard - onset, 1e-3)
-        cost = (share / (GAP_SHARE * max(spread, 0.25))) ** 2 / 2
-        cost = min(cost, 2.0 + 2.0 * share / max(spread, 0.25))
+        cost = (share / (GAP_SHARE * max(spread, 0.15))) ** 2 / 2
+        cost = min(cost, 2.0 + 2.0 * share / max(spread, 0.15))
     if far < 0:
         cost += REST_COST
         cost += 0.25 * math.log2(max(target.denominator, 1))
