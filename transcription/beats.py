@@ -139,8 +139,8 @@ NO_EVENT_MARK = -0.8
 """Downbeat evidence of a beat without event."""
 BAR_SLIP_COST = 9.0
 """Cost of a bar with a beat too few or too many."""
-BAR_WEIGHT, FOUR_PREFERENCE = 2.0, 0.08
-"""How much the bars say beside the beats, and what a beat says for four in a bar rather than two (tuned)."""
+BAR_WEIGHT, USUAL_BAR_PREFERENCE = 2.0, 0.08
+"""How much the bars say beside the beats, and what a beat says for the usual bar: 4/4, or 6/8 (tuned)."""
 NEAR_BEAT_S = 0.05
 """An event this close to a beat is on it."""
 REFINE_S = 0.035
@@ -364,6 +364,7 @@ def best_account(events: Events, settings: BeatSettings) -> Account | None:
     accounts = []
     for division, scores in zip((False, True), span_scores(events, frames, origin), strict=True):
         bars = bars_to_try(settings.time_signature, division)
+        usual = 2 if division else 4
         for window in windows(settings.tempo) if bars else ():
             beats, total = best_spans(scores[:, window], PERIODS[window], margin, last)
             if len(beats) < 2:
@@ -375,7 +376,7 @@ def best_account(events: Events, settings: BeatSettings) -> Account | None:
             marks = beat_marks(times, events, events.downbeat, NO_EVENT_MARK)
             for signature, bar in bars:
                 places, bar_score = count_bars(marks, bar)
-                counted = BAR_WEIGHT * bar_score + FOUR_PREFERENCE * len(beats) * (len(bar) == 4)
+                counted = BAR_WEIGHT * bar_score + USUAL_BAR_PREFERENCE * len(beats) * (len(bar) == usual)
                 score = total + len(events) * per_event + counted
                 accounts.append(Account(times, places, bar, signature, score))
     return max(accounts, key=lambda account: account.score, default=None)
