@@ -346,14 +346,27 @@ def _level(division: Division, beats: int) -> list[Division]:
 
 
 def _runs(indices: Sequence[int], values: Sequence[Value], rests: Sequence[bool]) -> list[list[int]]:
-    """Neighbours that take beams; a rest, a quarter or another tuplet's bracket interrupts."""
+    """Neighbours that take beams: a rest or a quarter interrupts, and a tuplet that is not all inside."""
     runs: list[list[int]] = [[]]
     for i in indices:
         if rests[i] or values[i].name not in BEAM_COUNTS:
             runs.append([])
         else:
             runs[-1].append(i)
-    return [run for run in runs if run]
+    return [part for run in runs for part in _around_tuplets(run, values) if part]
+
+
+def _around_tuplets(run: list[int], values: Sequence[Value]) -> list[list[int]]:
+    """The run cut so that every tuplet lies inside one part or holds all of it."""
+    tuplets = [values[i].tuplet for i in run]
+    first_stop = next((k for k, t in enumerate(tuplets) if t and (t.starts or t.stops)), None)
+    if first_stop is not None and (t := tuplets[first_stop]) and t.stops and not t.starts:
+        return [run[: first_stop + 1], *_around_tuplets(run[first_stop + 1 :], values)]
+    backwards = reversed(range(len(run)))
+    last_start = next((k for k in backwards if (t := tuplets[k]) and (t.starts or t.stops)), None)
+    if last_start and (t := tuplets[last_start]) and t.starts and not t.stops:
+        return [run[:last_start], run[last_start:]]
+    return [run]
 
 
 def brackets(values: Sequence[Value], marks: Sequence[Beams]) -> list[bool]:

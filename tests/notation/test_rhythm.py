@@ -164,6 +164,12 @@ def test_beams(meter: str, borders: tuple[str, ...], groups: list[int]) -> None:
     assert sizes == groups
 
 
+def test_a_beam_ends_with_a_tuplet_that_began_with_a_rest() -> None:
+    values = bar_of("2/4", "0", "1/6", "1/3", "1/2", "3/4", "1", "2", rests=(0,))
+    marks = beams(values, [v.segment == 0 for v in values], TimeSignature(2, 4))
+    assert [mark[0] if mark else "" for mark in marks] == ["", "start", "stop", "start", "stop", ""]
+
+
 def test_dotted_eighth_and_sixteenth_share_a_broken_second_beam() -> None:
     values = bar_of("2/4", "0", "3/4", "1", "2")
     assert beams(values, [False] * 3, TimeSignature(2, 4)) == [("start",), ("stop", "partial-left"), ()]
