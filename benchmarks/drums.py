@@ -1,6 +1,6 @@
 """How well drum strokes are found and told apart.
 
-    python benchmarks/drums.py [--data FOLDER] [--each]
+    python -m benchmarks.drums [--data FOLDER] [--each]
 
 mir_eval's onset F (within 50 ms) for kick, snare and hi-hat, and for these three pooled ("all"). On MDB
 Reggae (MDB Drums): the drum stem, the full mix, and the drum stem of the separator that needs no

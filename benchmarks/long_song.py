@@ -1,6 +1,6 @@
 """Time and peak memory of every stage on a long recording: the bundled example, over and over.
 
-    python benchmarks/long_song.py [--minutes 60] [--out out/long] [-- options of fullscore transcribe]
+    python -m benchmarks.long_song [--minutes 60] [--out out/long] [-- options of fullscore transcribe]
 
 Each stage's peak is the largest resident memory of the whole process while that stage works.
 """

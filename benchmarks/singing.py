@@ -1,6 +1,6 @@
 """How well sung notes are found, beside Basic Pitch as published and as set for a vocal stem.
 
-    python benchmarks/singing.py [--data FOLDER]
+    python -m benchmarks.singing [--data FOLDER]
 
 vocadito_1 (solo voice, two annotators): mir_eval's F with onsets within 50 ms and pitch within 50
 cents, without and with offsets (20 %), and with onsets within 100 ms. The UltraStar songs are

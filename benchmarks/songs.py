@@ -1,6 +1,6 @@
 """The main job on real recordings: what each run cost, what it found, and how right it is.
 
-    python benchmarks/songs.py [--data ../shared/data] [--out out/songs] [SONG ...]
+    python -m benchmarks.songs [--data ../shared/data] [--out out/songs] [SONG ...]
 
 Every song runs in a process of its own (``fullscore transcribe``), so that its memory is its own.
 Notes are compared with mir_eval (onset within 50 ms and pitch, no offsets). The UltraStar references

@@ -1,6 +1,6 @@
 """How well the separators without weights (and Demucs, where its weights are) take two songs apart.
 
-    python benchmarks/stems.py [--data FOLDER] [--htdemucs FOLDER] [--speed]
+    python -m benchmarks.stems [--data FOLDER] [--htdemucs FOLDER] [--speed]
 
 The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in
 dB, twice: over the whole song (energy of the stem over energy of the error) and as in the SiSEC

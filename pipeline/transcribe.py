@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lyrics import LYRICISTS
 from lyrics.words import Line, Lyrics, Syllable, Word
@@ -24,6 +24,9 @@ from separation import SEPARATORS
 from transcription import TRANSCRIBERS
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note, in_stem
+
+if TYPE_CHECKING:
+    from separation.audio import Audio
 
 VOICE, DRUMS, MIX, PIANO = "vocals", "drums", "mix", "piano"
 
@@ -100,23 +103,14 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
     for_piano = settings.separator == "auto" and settings.notes == "auto"
 
     def work(job: StageWork) -> dict[str, Any]:
-        from separation.audio import decode_blocks, probe
+        from separation.audio import decode, probe
 
         tags = probe(song)
-        listener = None
-        if for_piano and not TRANSCRIBERS[PIANO].missing():
-            from transcription.solo_piano import PianoListener
-
-            listener = PianoListener()
-        duration = 0.0
         # What is wrong with the recording is told by the separation, which reads it again.
-        for block in decode_blocks(song, 30.0, warn=lambda message: None):
-            duration += block.duration
-            if listener:
-                listener.hear(block)
-            job.progress(min(0.99, duration / (tags.duration or duration)), "listening")
-        solo_piano = listener is not None and listener.is_solo_piano()
-        return asdict(Source(tags.title or song.stem, tags.artist, duration, solo_piano))
+        audio = decode(song, channels=1, warn=lambda message: None)
+        job.progress(0.3, "listening for a solo piano")
+        solo_piano = for_piano and not TRANSCRIBERS[PIANO].missing() and _is_solo_piano(audio)
+        return asdict(Source(tags.title or song.stem, tags.artist, audio.duration, solo_piano))
 
     inputs = {"song": checksum, "name": song.stem, "for_piano": for_piano}
     return Source(**workspace.stage("audio", work, inputs=inputs))
@@ -259,6 +253,12 @@ def _write_score(
         return {"key": str(score.key), "bars": len(score.bars)}
 
     workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs={"key": settings.key})
+
+
+def _is_solo_piano(audio: Audio) -> bool:
+    from transcription.solo_piano import is_solo_piano
+
+    return is_solo_piano(audio)
 
 
 def _checksum(song: Path) -> str:

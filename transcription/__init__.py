@@ -2,6 +2,11 @@
 
 from separation.engines import EngineSpec, Registry
 
+_BASIC_PITCH = (
+    ("basic_pitch", "onnxruntime"),
+    "pip install --no-deps basic-pitch==0.4.0 && pip install onnxruntime",
+)
+
 TRANSCRIBERS = Registry(
     "note",
     "fullscore.transcribers",
@@ -10,8 +15,7 @@ TRANSCRIBERS = Registry(
             "basic-pitch",
             "transcription.basicpitch:BasicPitch",
             "any pitched instrument, polyphonic, with pitch bends",
-            ("basic_pitch", "onnxruntime"),
-            "pip install --no-deps basic-pitch==0.4.0 && pip install onnxruntime",
+            *_BASIC_PITCH,
         ),
         EngineSpec(
             "piano",
@@ -20,7 +24,12 @@ TRANSCRIBERS = Registry(
             ("transkun",),
             "pip install --no-deps transkun==2.0.1 && pip install moduleconf",
         ),
-        EngineSpec("singing", "transcription.singing:Singing", "one voice, from its fundamental frequency"),
+        EngineSpec(
+            "singing",
+            "transcription.singing:Singing",
+            "one voice, from its fundamental frequency",
+            *_BASIC_PITCH,  # its contour is one of the sources of pitch
+        ),
         EngineSpec("drums", "transcription.drums:Drums", "kick, snare and hi-hat onsets"),
     ),
 )

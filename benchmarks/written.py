@@ -1,6 +1,6 @@
 """How often performed notes come back as they are written: rhythm, voices, key, spelling and chords.
 
-    python -m benchmarks.notation [--data FOLDER] [--only SECTION] [--corpus N]
+    python -m benchmarks.written [--data FOLDER] [--only SECTION] [--corpus N]
 
 - performances: the ASAP performances on their annotated beats, and on ours. Each performed note is
   matched with the note of the same pitch nearest to it in the score (``midi_score.mid``, both placed on
