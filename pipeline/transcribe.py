@@ -175,8 +175,10 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
         from transcription.beats import BeatSettings, track_beats
 
         audio = decode(song, BEAT_SAMPLE_RATE, channels=1, warn=lambda message: None)
+        # A voice sings around the beat, and what is heard of it is the least sure.
+        steady = tuple(note for note in notes if note.stem != VOICE) or notes
         known = BeatSettings(tempo=settings.tempo, time_signature=settings.time_signature)
-        return asdict(track_beats(notes, audio, known, job.progress))
+        return asdict(track_beats(steady, audio, known, job.progress))
 
     signature = settings.time_signature and str(settings.time_signature)
     inputs = {"tempo": settings.tempo, "time_signature": signature}
