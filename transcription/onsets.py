@@ -229,7 +229,8 @@ def sound_events(audio: Audio) -> Events:
     if len(flux) < 5 or float(flux.max()) <= 0:
         return Events(np.zeros(0), np.zeros(0), np.zeros(0))
     level = uniform_filter1d(flux, FRAME_RATE_HZ // 2) + 0.1 * float(np.percentile(flux, 95))
-    peak = (flux == maximum_filter1d(flux, 7)) & (flux > level)
+    # A running mean of zeros can come out below zero.
+    peak = (flux == maximum_filter1d(flux, 7)) & (flux > np.maximum(level, 0.0))
     frames = np.flatnonzero(peak)
     if not len(frames):
         return Events(np.zeros(0), np.zeros(0), np.zeros(0))
