@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import logging
 import sys
@@ -30,18 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO if given.verbose else logging.ERROR, format="%(message)s")
+    logging.captureWarnings(True)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A path may hold what the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(given.command(given))
     except FullscoreError as error:
         return _say_failed(str(error))
     except KeyboardInterrupt:
         return _say_failed("stopped; the same command goes on from the last finished stage")
-    except OSError as error:
-        return _say_failed(_os_error(error))
     except Exception as error:
-        if given.verbose:
-            traceback.print_exc()
-        return _say_failed(f"unexpected {type(error).__name__}: {error} (--verbose shows where)")
+        return _say_failed(_reason(error, given.verbose))
 
 
 def _say_failed(message: str) -> int:
@@ -49,9 +50,18 @@ def _say_failed(message: str) -> int:
     return FAILED
 
 
-def _os_error(error: OSError) -> str:
-    where = f" {error.filename}" if error.filename else ""
-    return f"can't use{where}: {error.strerror or error}; make room or choose another place and try again"
+def _reason(error: Exception, verbose: bool) -> str:
+    """A sentence on what went wrong."""
+    if isinstance(error, FullscoreError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f" {error.filename}" if error.filename else ""
+        return f"can't use{where}: {error.strerror or error}; make room or choose another place and try again"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs and try again"
+    if verbose:
+        traceback.print_exception(error)
+    return f"unexpected {type(error).__name__}: {error} (--verbose shows where)"
 
 
 # --- arguments --------------------------------------------------------------------------------------
@@ -168,7 +178,7 @@ def _engine_option(text: str) -> tuple[str, str, str]:
 
 
 def _transcribe(given: argparse.Namespace) -> int:
-    from pipeline.engines import check_names
+    from pipeline.engines import check_means, check_names
     from pipeline.songs import collect_songs, folder_names
     from pipeline.transcribe import transcribe
 
@@ -179,6 +189,7 @@ def _transcribe(given: argparse.Namespace) -> int:
     except FullscoreError as error:
         print(f"fullscore transcribe: {error}", file=sys.stderr)
         return WRONG_USAGE
+    check_means(settings)
 
     songs, failures = collect_songs(given.songs)
     done = 0
@@ -186,23 +197,18 @@ def _transcribe(given: argparse.Namespace) -> int:
         with _Bars(song.name) as bars:
             try:
                 made = transcribe(song, given.out, settings, force=given.force, name=name, progress=bars)
-            except FullscoreError as error:
-                failures[str(song)] = str(error)
-                continue
-            except OSError as error:
-                failures[str(song)] = _os_error(error)
+            # One song's failure, of whatever kind, must not stop the rest.
+            except Exception as error:
+                failures[str(song)] = _reason(error, given.verbose)
                 continue
         done += 1
         for warning in made.warnings:
             print(f"  note: {warning}", file=sys.stderr)
         print(made.score)
     for song_name, reason in failures.items():
-        print(f"fullscore: {song_name}: {reason}", file=sys.stderr)
-    if len(failures) + len(songs) > 1:
-        print(
-            f"{len(songs) - sum(str(song) in failures for song in songs)} done, {len(failures)} failed",
-            file=sys.stderr,
-        )
+        _say_failed(reason if song_name in reason else f"{song_name}: {reason}")
+    if done + len(failures) > 1:
+        print(f"{done} done, {len(failures)} failed", file=sys.stderr)
     return FAILED if failures else DONE
 
 

@@ -15,7 +15,7 @@ from lyrics import LYRICISTS, WHISPER_MODELS
 from pipeline import weights
 from pipeline.settings import Settings, engine_settings
 from separation import SEPARATORS
-from separation.engines import EngineSpec, FullscoreError, Progress
+from separation.engines import EngineSpec, FullscoreError, Progress, silent
 from transcription import TRANSCRIBERS
 
 # The engine of each stem under `auto` (benchmarks/README.md has the figures); others: basic-pitch.
@@ -61,6 +61,20 @@ def check_names(settings: Settings) -> None:
     for engine in {owner for owner, _, _ in settings.options}:
         spec = _spec_of(engine)
         engine_settings(spec, spec.settings(), settings.options_of(engine))
+
+
+def check_means(settings: Settings) -> None:
+    """Raise FullscoreError now for what would else be found missing after minutes of work: the package
+    of an engine asked for by name, its weights where none may be fetched, the user's lyrics."""
+    chosen = ((SEPARATORS, settings.separator), (TRANSCRIBERS, settings.notes), (LYRICISTS, settings.lyrics))
+    for registry, name in chosen:
+        if name in registry.names():
+            spec = registry[name]
+            spec.check()
+            if spec.weights and settings.offline:
+                _weights_of(spec, settings, silent)
+    if sheet := _sheet_of(settings):
+        _text_of(sheet)
 
 
 def make(
@@ -110,10 +124,16 @@ def choose_lyricist(settings: Settings, anything_sung: bool, progress: Progress)
             return Choice("whisper", _weights_of(spec, settings, progress))
         except FullscoreError as error:
             return Choice("none", warning=f"no lyrics: {error}; or give your own text with --lyrics")
-    if settings.lyrics in LYRICISTS.names():
-        spec = LYRICISTS[settings.lyrics]
-        return Choice(spec.name, _weights_of(spec, settings, progress) if spec.weights else None)
-    return Choice("text", sheet=Path(settings.lyrics))
+    if sheet := _sheet_of(settings):
+        return Choice("text", sheet=sheet)
+    spec = LYRICISTS[settings.lyrics]
+    return Choice(spec.name, _weights_of(spec, settings, progress) if spec.weights else None)
+
+
+def _sheet_of(settings: Settings) -> Path | None:
+    """The user's own lyrics file, where that is what was chosen."""
+    named = settings.lyrics in ("auto", "none", *LYRICISTS.names())
+    return None if named else Path(settings.lyrics)
 
 
 def _weights_of(spec: EngineSpec, settings: Settings, progress: Progress) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.settings import Settings
+from pipeline.songs import readable
 from pipeline.workspace import Workspace, write_json
 from transcription.beatgrid import BeatGrid, TimeSignature
 
@@ -34,7 +35,10 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
     grid = BeatGrid(tuple(beats["times"]), tuple(beats["numbers"]), TimeSignature(**beats["time_signature"]))
     report = {
         "fullscore": version("fullscore"),
-        "song": {"file": song.name, **{name: source[name] for name in ("title", "artist", "duration")}},
+        "song": {
+            "file": readable(song.name),
+            **{name: source[name] for name in ("title", "artist", "duration")},
+        },
         "settings": {**asdict(settings), "time_signature": str(settings.time_signature or "") or None},
         "engines": {
             "separation": records["separation"].inputs["engine"],

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from lyrics import LYRICISTS
 from lyrics.words import Line, Lyrics, Syllable, Word
-from pipeline.engines import choose_lyricist, choose_separator, choose_transcriber, make
+from pipeline.engines import check_means, choose_lyricist, choose_separator, choose_transcriber, make
 from pipeline.report import write_report
 from pipeline.settings import Settings
-from pipeline.workspace import StageProgress, StageWork, Workspace
+from pipeline.songs import folder_names, readable
+from pipeline.workspace import STEMS_FOLDER, StageProgress, StageWork, Workspace
 from separation import SEPARATORS
 from transcription import TRANSCRIBERS
 from transcription.beatgrid import BeatGrid, TimeSignature
@@ -86,7 +87,8 @@ def transcribe(
     """
     song = Path(song)
     checksum = _checksum(song)
-    workspace = Workspace(Path(out) / (name or song.stem), force, progress)
+    check_means(settings)
+    workspace = Workspace(Path(out) / (name or folder_names([song])[0]), force, progress)
 
     source = _listen(workspace, song, checksum, settings)
     stems = _separate(workspace, song, source, settings)
@@ -103,16 +105,18 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
     for_piano = settings.separator == "auto" and settings.notes == "auto"
 
     def work(job: StageWork) -> dict[str, Any]:
-        from separation.audio import decode, probe
+        from separation.audio import decode, probe, shortcomings
 
         tags = probe(song)
-        # What is wrong with the recording is told by the separation, which reads it again.
+        # What is broken in the recording is told by the separation, which reads it again.
         audio = decode(song, channels=1, warn=lambda message: None)
+        for lack in shortcomings(readable(song.name), tags, audio):
+            job.warn(lack)
         job.progress(0.3, "listening for a solo piano")
         solo_piano = for_piano and not TRANSCRIBERS[PIANO].missing() and _is_solo_piano(audio)
-        return asdict(Source(tags.title or song.stem, tags.artist, audio.duration, solo_piano))
+        return asdict(Source(tags.title or readable(song.stem), tags.artist, audio.duration, solo_piano))
 
-    inputs = {"song": checksum, "name": song.stem, "for_piano": for_piano}
+    inputs = {"song": checksum, "name": readable(song.stem), "for_piano": for_piano}
     return Source(**workspace.stage("audio", work, inputs=inputs))
 
 
@@ -125,7 +129,9 @@ def _separate(workspace: Workspace, song: Path, source: Source, settings: Settin
 
         choice.tell(job.warn)
         separator = make(SEPARATORS[choice.name], settings, weights=choice.weights)
-        files = separate_to_files(separator, song, job.folder / "stems", job.progress, warn=job.warn)
+        files = separate_to_files(separator, song, job.folder / STEMS_FOLDER, job.progress, warn=job.warn)
+        for old in set((job.folder / STEMS_FOLDER).glob("*.flac")) - set(files.values()):
+            old.unlink()
         job.keep(*files.values())
         return {name: str(path.relative_to(job.folder)) for name, path in files.items()}
 
@@ -155,6 +161,8 @@ def _hear_notes(
             progress = job.part(number / len(named), (number + 1) / len(named), f"{stem}: ")
             engine = make(TRANSCRIBERS[choice.name], settings, stem=stem)
             heard += in_stem(engine(decode(path), progress), stem)
+        if not heard:
+            job.warn("no notes were heard: the score holds only rests")
         write_notes_json(
             sorted(heard, key=lambda note: (note.onset, note.stem, note.pitch)), job.file("notes.json")
         )

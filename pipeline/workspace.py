@@ -15,16 +15,18 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from separation.engines import FullscoreError, Progress
-from separation.files import whole_file
+from separation.files import remove_partial_files, whole_file
 
 logger = logging.getLogger(__name__)
 
 STAGES_FOLDER = ".stages"
+STEMS_FOLDER = "stems"
 
 StageProgress = Callable[[str, float, str], None]
 """Called with the stage's name, the share of it done (0 to 1) and what is being done."""
@@ -79,10 +81,13 @@ class Workspace:
         self.folder = folder
         self.records: dict[str, StageRecord] = {}
         self._progress = progress
+        records = folder / STAGES_FOLDER
+        self._made = [path for path in (records, *records.parents) if not path.exists()]
         try:
-            (folder / STAGES_FOLDER).mkdir(parents=True, exist_ok=True)
+            records.mkdir(parents=True, exist_ok=True)
+            remove_partial_files(folder)
             if force:
-                for record in (folder / STAGES_FOLDER).glob("*.json"):
+                for record in records.glob("*.json"):
                     record.unlink()
         except OSError as error:
             raise FullscoreError(
@@ -146,6 +151,14 @@ class Workspace:
         whole = all((self.folder / file).is_file() for file in record.files)
         return record if whole and record.fingerprint == fingerprint else None
 
+    def _remove_empty_folders(self) -> None:
+        """Take back the folders made for this run, or by a stage, that have come to hold nothing."""
+        inside = [path for path in self.folder.iterdir() if path.is_dir() and path.name != STAGES_FOLDER]
+        for path in (*inside, *self._made):
+            # Only an empty folder lets itself be removed.
+            with suppress(OSError):
+                path.rmdir()
+
     def _do(
         self,
         name: str,
@@ -158,7 +171,11 @@ class Workspace:
         reset_peak_memory()
         started = time.perf_counter()
         job = StageWork(self.folder, self.reporter(name))
-        result = work(job)
+        try:
+            result = work(job)
+        except BaseException:
+            self._remove_empty_folders()
+            raise
         record = StageRecord(
             name,
             fingerprint,

@@ -50,6 +50,14 @@ SAMPLE_RATE = 44100
 GATHERED_S = 60.0
 """Length of the blocks that `decode` joins; of no consequence for the result."""
 
+SILENT_LEVEL = 1e-4
+"""A recording whose peak lies below this (-80 dB) holds nothing that was meant to be heard."""
+
+SHORT_S = 1.0
+DULL_HZ = 16000
+"""A recording shorter than SHORT_S has no beat to find; one with a lower rate than DULL_HZ lacks
+the overtones and consonants that notes and words are told by."""
+
 CLIPPED_LEVEL = 0.999
 CLIPPED_SHARE = 1e-3
 """More than this share of all samples at CLIPPED_LEVEL or beyond is called clipped; loud but sound
@@ -77,6 +85,9 @@ _FOLD_DOWN = {
 _UNNAMED_CHANNEL = (0.5, 0.5)
 _USUAL_LAYOUT = {6: "5.1", 8: "7.1"}
 """What a file with that many unnamed channels means by them."""
+
+RESAMPLED_AT_LEAST = 4096
+"""Samples, many times the span of the resampler's filter at any usual pair of rates."""
 
 WRITTEN_AT_ONCE = 1 << 19
 """Samples that are converted together."""
@@ -189,13 +200,34 @@ def decode_blocks(
         warn(f"'{path.name}' ends early: its header announces more data than the file has")
 
 
+def shortcomings(name: str, info: AudioInfo, audio: Audio) -> tuple[str, ...]:
+    """What a whole recording called ``name`` lacks that a transcription needs, one sentence each."""
+    told = []
+    if max(audio.samples.max(initial=0.0), -audio.samples.min(initial=0.0)) < SILENT_LEVEL:
+        told.append(f"'{name}' is silent: there is nothing to hear in it")
+    if audio.duration < SHORT_S:
+        told.append(
+            f"'{name}' lasts only {audio.duration:.2g} s: too short for its beats and key to mean much"
+        )
+    if info.sample_rate < DULL_HZ:
+        told.append(
+            f"'{name}' is sampled at {info.sample_rate} Hz: all that sounds above "
+            f"{info.sample_rate / 2:g} Hz is missing"
+        )
+    if info.channels > 2:
+        told.append(f"'{name}' has {info.channels} channels, which are folded down to two")
+    return tuple(told)
+
+
 def resample(audio: Audio, sample_rate: int) -> Audio:
     """The same sound at another rate (Hz), as long as before to the nearest sample."""
     if audio.sample_rate == sample_rate:
         return audio
     length = round(audio.samples.shape[1] * sample_rate / audio.sample_rate)
+    # FFmpeg's resampler gives nothing at all for less than the span of its filter.
+    lacking = max(0, RESAMPLED_AT_LEAST - audio.samples.shape[1])
     rows = []
-    for channel in audio.samples:
+    for channel in np.pad(audio.samples, ((0, 0), (0, lacking))):
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(channel[None]), format="fltp", layout="mono")
         frame.sample_rate = audio.sample_rate
@@ -327,7 +359,10 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     except PermissionError as error:
         raise FullscoreError(f"'{path}' can't be read: you lack the permission to") from error
     except (av.error.FFmpegError, OSError) as error:
-        raise FullscoreError(f"'{path}' is not a recording in a format that can be read ({error})") from error
+        reason = "" if isinstance(error, av.error.InvalidDataError) else f" ({error.strerror})"
+        raise FullscoreError(
+            f"'{path}' is not a recording in a format that can be read{reason}; convert or export it again"
+        ) from error
     with container:
         yield container
 

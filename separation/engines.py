@@ -62,14 +62,23 @@ class EngineSpec:
 
     def load(self) -> Any:
         """Import the engine's class. Raises FullscoreError with the install command if it can't be."""
-        missing = self.missing()
-        if missing:
+        self.check()
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except ImportError as error:
+            raise FullscoreError(
+                f"the engine '{self.name}' can't be loaded ({error}); mend the installation"
+                + (f" with: {self.install}" if self.install else "")
+            ) from error
+
+    def check(self) -> None:
+        """Raise FullscoreError with the install command if a required module is missing."""
+        if missing := self.missing():
             raise FullscoreError(
                 f"the engine '{self.name}' needs {', '.join(missing)}, which is not installed here; "
                 f"install it with: {self.install}"
             )
-        module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
 
 
 class Registry:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PARTIAL = ".partial-"
+"""What the names of unfinished files begin with."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -16,9 +19,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     nothing is left behind and an older ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial_files(folder: Path) -> None:
+    """Remove the unfinished files that a killed process left in ``folder`` and below."""
+    for path in list(folder.rglob(f"{PARTIAL}*")):
+        path.unlink(missing_ok=True)

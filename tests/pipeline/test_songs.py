@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pipeline.songs import collect_songs, folder_names
@@ -27,3 +28,23 @@ def test_a_missing_file_and_a_folder_without_audio_are_told(tmp_path: Path) -> N
 def test_every_song_gets_a_folder_of_its_own() -> None:
     songs = [Path("x/a.mp3"), Path("x/a.flac"), Path("y/a.mp3"), Path("y/-b 🎵 'q'.ogg")]
     assert folder_names(songs) == ("a.mp3", "a.flac", "a.mp3 (2)", "-b 🎵 'q'")
+    assert folder_names([Path("A.mp3"), Path("a.ogg"), Path("a.OGG")]) == ("A.mp3", "a.ogg", "a.OGG (2)")
+
+
+def test_no_song_gets_the_folder_around_its_own() -> None:
+    assert folder_names([Path("..wav"), Path("...mp3")]) == ("..wav", "...mp3")
+
+
+def test_a_name_in_another_encoding_gets_a_folder_that_can_be_written_about() -> None:
+    (name,) = folder_names([Path(os.fsdecode(b"caf\xe9.mp3"))])
+    assert name == "caf\ufffd"
+
+
+def test_the_stems_of_earlier_runs_are_no_songs(tmp_path: Path) -> None:
+    for folder in ("out/song/.stages", "out/song/stems", "stems"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("out/song/stems/bass.flac", "stems/bass.flac", "song.mp3"):
+        (tmp_path / file).write_bytes(b"x")
+    assert collect_songs([tmp_path])[0] == (tmp_path / "song.mp3", tmp_path / "stems/bass.flac")
+    asked_for = tmp_path / "out/song/stems/bass.flac"
+    assert collect_songs([asked_for])[0] == (asked_for,)

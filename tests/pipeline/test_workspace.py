@@ -76,14 +76,34 @@ def test_a_lost_file_or_a_damaged_record_or_force_redoes_the_stage(tmp_path: Pat
     assert (song.done.count("stems"), song.done.count("score")) == (3, 3)
 
 
-def test_a_failed_stage_leaves_no_record(tmp_path: Path) -> None:
-    def fail(job: StageWork) -> dict[str, Any]:
-        raise FullscoreError("no sound")
+def fail(job: StageWork) -> dict[str, Any]:
+    (job.folder / "stems").mkdir()
+    raise FullscoreError("no sound")
 
-    workspace = Workspace(tmp_path, False, ignore)
+
+def test_a_failed_first_stage_leaves_no_folder(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "out" / "song", False, ignore)
     with pytest.raises(FullscoreError, match="no sound"):
         workspace.stage("stems", fail, inputs={})
-    assert list((tmp_path / STAGES_FOLDER).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_later_stage_leaves_what_was_made_before_it(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "song", False, ignore)
+    workspace.stage("first", lambda job: {}, inputs={})
+    with pytest.raises(FullscoreError, match="no sound"):
+        workspace.stage("stems", fail, inputs={})
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
+    assert left == {"song", f"song/{STAGES_FOLDER}", f"song/{STAGES_FOLDER}/first.json"}
+
+
+def test_what_a_killed_run_left_half_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "stems").mkdir()
+    for name in (".partial-77-notes.json", "stems/.partial-77-bass.flac"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / "stems" / "bass.flac").write_text("whole")
+    Workspace(tmp_path, False, ignore)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["bass.flac"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:

@@ -12,7 +12,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from separation.audio import Audio, decode, decode_blocks, flac_writer, fold, probe, resample, write_flac
+from separation.audio import (
+    Audio,
+    AudioInfo,
+    decode,
+    decode_blocks,
+    flac_writer,
+    fold,
+    probe,
+    resample,
+    shortcomings,
+    write_flac,
+)
 from separation.engines import FullscoreError
 
 RATE = 44100
@@ -183,6 +194,26 @@ def test_resampling_keeps_time_and_length() -> None:
     assert resampled.samples.shape == (2, RATE)
     assert int(resampled.samples[1].argmax()) == RATE // 4
     assert resample(resampled, RATE) is resampled
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 30])
+@pytest.mark.parametrize(("given", "asked"), [(22050, 44100), (96000, 16000), (8000, 44100)])
+def test_a_few_samples_are_resampled_to_as_many_as_they_last(length: int, given: int, asked: int) -> None:
+    resampled = resample(Audio(np.ones((2, length), np.float32), given), asked)
+    assert resampled.samples.shape == (2, round(length * asked / given))
+    assert np.abs(resampled.samples).max(initial=0) < 1.5
+
+
+def test_what_a_recording_lacks_is_told() -> None:
+    def told(samples: np.ndarray, rate: int = RATE, channels: int = 1) -> tuple[str, ...]:
+        return shortcomings("x", AudioInfo(None, rate, channels, "", ""), Audio(samples, RATE))
+
+    sound = tone(2.0).astype(np.float32)[None]
+    assert told(sound) == ()
+    assert ["silent" in text for text in told(1e-6 * sound)] == [True]
+    assert ["0.2 s" in text for text in told(sound[:, : RATE // 5])] == [True]
+    assert ["8000 Hz" in text for text in told(sound, 8000)] == [True]
+    assert ["6 channels" in text for text in told(sound, channels=6)] == [True]
 
 
 def test_silence_and_a_fifth_of_a_second_are_sound_too(tmp_path: Path) -> None:
