@@ -84,9 +84,13 @@ def build(results: Path) -> gr.Blocks:
                 stages = gr.HTML(elem_id="stages")
             with gr.Column(scale=2, min_width=320):
                 score = gr.HTML(elem_id="score")
-                lyrics = gr.Textbox(label="Lyrics", lines=8, visible=False, elem_id="lyrics")
-                stems = [gr.Audio(label=name.capitalize(), visible=False) for name in STEMS]
-                files = gr.Files(label="Take home", visible=False, elem_id="files")
+                lyrics = gr.Textbox(
+                    label="Lyrics", lines=8, visible=False, interactive=False, elem_id="lyrics"
+                )
+                stems = [
+                    gr.Audio(label=name.capitalize(), visible=False, interactive=False) for name in STEMS
+                ]
+                files = gr.Files(label="Take home", visible=False, interactive=False, elem_id="files")
 
         def run(song: str | None, words: str, *values: Any) -> Iterator[dict[Any, Any]]:
             for update in _run(song, words, Choices(values), results):

@@ -18,8 +18,13 @@ def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_older_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "notes.json"
     target.write_text("old")
-    with pytest.raises(OSError, match="disk full"), whole_file(target) as partial:
-        partial.write_text("half")
-        raise OSError("disk full")
+
+    def write_half() -> None:
+        with whole_file(target) as partial:
+            partial.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_half()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

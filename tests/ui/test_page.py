@@ -60,12 +60,12 @@ def test_a_song_becomes_a_score_in_the_page(address: str, song: Path, tmp_path: 
         page.locator("#words textarea").fill("Do re mi fa sol la ti do")
         page.locator("#start").click()
         image = page.locator("#score img.page").first
-        expect(image).to_be_visible(timeout=120_000)
+        expect(image).to_be_visible(timeout=240_000)
         assert image.evaluate("picture => picture.naturalWidth") > 500
         expect(page.locator("#stages progress")).to_have_count(6)
         expect(page.locator("#lyrics textarea")).to_have_value("Do re mi fa sol la ti do\n")
         with page.expect_download() as download:
-            page.locator("#files a", has_text="score.musicxml").first.click()
+            page.locator('#files a[download="score.musicxml"]').click()
         download.value.save_as(tmp_path / "score.musicxml")
         page.screenshot(path=tmp_path / "page.png", full_page=True)
         browser.close()
