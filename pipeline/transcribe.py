@@ -29,7 +29,7 @@ from transcription.notes import Note, in_stem
 if TYPE_CHECKING:
     from separation.audio import Audio
 
-VOICE, DRUMS, MIX, PIANO = "vocals", "drums", "mix", "piano"
+VOICE, MIX, PIANO = "vocals", "mix", "piano"
 
 # A stem whose level is this far below the loudest stem's holds leakage, not a source (dB).
 SILENT_STEM_DB = -40.0
@@ -143,8 +143,7 @@ def _hear_notes(
     workspace: Workspace, stems: dict[str, Path], source: Source, settings: Settings
 ) -> tuple[Note, ...]:
     """The notes of every stem, each stem by the engine that suits it."""
-    # A recording of a piano alone needs no separation: its mix is the piano.
-    named = {PIANO if name == MIX and source.solo_piano else name: path for name, path in stems.items()}
+    named = {_instrument(name, source, settings): path for name, path in stems.items()}
     choices = {stem: choose_transcriber(stem, settings) for stem in named}
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -199,7 +198,9 @@ def _find_lyrics(
 ) -> Lyrics:
     """The words: the user's own, aligned to the voice, or what Whisper hears."""
     stem = VOICE if VOICE in stems else MIX
-    sung = tuple(note for note in notes if note.stem in (stem, PIANO) and note.stem != DRUMS)
+    # Where the voice has no stem of its own, its notes are among those of the mix.
+    voice = {VOICE} if VOICE in stems else {VOICE, MIX, PIANO}
+    sung = tuple(note for note in notes if note.stem in voice)
     choice = choose_lyricist(settings, bool(sung), workspace.reporter("lyrics"))
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -213,8 +214,8 @@ def _find_lyrics(
             from lyrics.layout import read_sheet
 
             job.progress(0.0, "aligning the words")
-            voice = decode(stems[stem], channels=1)
-            return asdict(align(read_sheet(choice.sheet), sung, voice, settings.language))
+            audio = decode(stems[stem])
+            return asdict(align(read_sheet(choice.sheet), sung, audio, settings.language))
         whisper = make(LYRICISTS[choice.name], settings, weights=choice.weights)
         return asdict(whisper(decode(stems[stem], 16000, channels=1), settings.language, job.progress))
 
@@ -263,6 +264,19 @@ def _write_score(
         return {"key": str(score.key), "bars": len(score.bars)}
 
     workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs={"key": settings.key})
+
+
+def _instrument(stem: str, source: Source, settings: Settings) -> str:
+    """What the notes of a stem are called: a mix is what is heard, or said, to be alone in it."""
+    if stem != MIX:
+        return stem
+    return (
+        PIANO
+        if source.solo_piano or settings.notes == PIANO
+        else VOICE
+        if settings.notes == "singing"
+        else MIX
+    )
 
 
 def _is_solo_piano(audio: Audio) -> bool:

@@ -57,7 +57,7 @@ class StageWork:
         self.files: list[str] = []
 
     def warn(self, message: str) -> None:
-        logger.warning(message)
+        logger.info(message)
         self.warnings.append(message)
 
     def file(self, name: str) -> Path:
