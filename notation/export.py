@@ -385,7 +385,8 @@ def _write_music_fonts(pages: Sequence[str], folder: Path) -> None:
     """The music fonts that the pages carry for notes and flats within text, as files that typst reads."""
     embedded = re.compile(r"url\(data:application/font-woff2;[^,]*base64,([^)]*)\)")
     for number, data in enumerate(sorted({match for page in pages for match in embedded.findall(page)})):
-        font = TTFont(BytesIO(base64.b64decode(data)))
+        # Without the hour of writing in it: the same pages are the same PDF.
+        font = TTFont(BytesIO(base64.b64decode(data)), recalcTimestamp=False)
         font.flavor = None
         font.save(folder / f"music-{number}.ttf")
 
