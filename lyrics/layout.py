@@ -23,7 +23,7 @@ from pathlib import Path
 from lyrics.words import Line, Lyrics, Word
 from separation.engines import FullscoreError
 
-_LARGEST_BYTES = 1_000_000  # a lyric sheet is a few kilobytes; a song or a video is not one
+_LARGEST_BYTES = 200_000  # a lyric sheet has a few kilobytes, an opera a hundred; a song or a video has more
 
 _TIME_TAG = re.compile(r"\[(\d{1,3}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
 _WORD_TIME_TAG = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")
