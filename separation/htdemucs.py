@@ -34,6 +34,7 @@ from demucs.hf import load_safetensors_model
 from safetensors import SafetensorError, safe_open
 
 from separation.audio import Audio, fold, resample
+from separation.devices import choose_device, has_bfloat16
 from separation.engines import FullscoreError, Progress, option, silent
 from separation.stems import Stems
 
@@ -164,25 +165,6 @@ def load_model(path: Path) -> Any:
             return load_safetensors_model(path)
         except (KeyError, TypeError, ValueError, RuntimeError, json.JSONDecodeError) as error:
             raise FullscoreError(f"the Demucs weights '{path}' don't fit their model: {error}") from error
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto``: the GPU there is, else the CPU. Raises FullscoreError for one that isn't there."""
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind, is_there in present.items() if is_there)
-    if not present.get(name.partition(":")[0], False):
-        raise FullscoreError(f"this machine has no device '{name}' for torch; use --device cpu or auto")
-    return torch.device(name)
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 natively: elsewhere it is slower than float32, not faster."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
-    return False
 
 
 @contextmanager

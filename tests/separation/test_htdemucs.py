@@ -16,8 +16,9 @@ from demucs.htdemucs import HTDemucs as Network
 from safetensors.torch import save_file
 
 from separation.audio import Audio
+from separation.devices import choose_device
 from separation.engines import FullscoreError
-from separation.htdemucs import HTDemucs, HTDemucsSettings, choose_device
+from separation.htdemucs import HTDemucs, HTDemucsSettings
 
 RATE = 44100
 FOUR = ["drums", "bass", "other", "vocals"]

@@ -9,10 +9,21 @@ import numpy as np
 import pretty_midi
 import pytest
 import tinysoundfont
+import torch
+from transkun.LayersTransformer import MultiHeadAttentionKernel, ScaledInnerProductIntervalScorer
 
 from separation.audio import Audio
 from transcription.notes import Note
-from transcription.piano import Interval, Piano, PianoSettings, as_notes, stitch
+from transcription.piano import (
+    Interval,
+    Piano,
+    PianoSettings,
+    as_notes,
+    attend,
+    best_intervals,
+    interval_scores,
+    stitch,
+)
 
 RATE = 44100
 
@@ -70,6 +81,35 @@ def test_the_filter_bank_is_the_weights_own(piano: Piano) -> None:
     stored = piano._network.framewiseFeatureExtractor.freq2mels.cpu().numpy()
     computed = librosa.filters.mel(sr=44100, n_fft=4096, n_mels=229, fmin=30, fmax=8000, htk=True, norm=None)
     assert np.abs(stored - computed.T).max() < 1e-4
+    assert not stored[piano._network.framewiseFeatureExtractor.bins :].any()
+
+
+@torch.inference_mode()
+def test_the_fused_attention_is_the_packages() -> None:
+    torch.manual_seed(1)
+    attention = MultiHeadAttentionKernel(16, 4, kernel=None).eval()
+    query, source = torch.randn(2, 3, 5, 16), torch.randn(2, 3, 5, 16)
+    assert torch.allclose(attend(attention, query, source), attention(query, source), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_the_scores_are_the_packages() -> None:
+    torch.manual_seed(1)
+    scorer, context = ScaledInnerProductIntervalScorer(8), torch.randn(3, 7, 8)
+    theirs = scorer(context[None])[0][..., 0, :].permute(2, 1, 0)
+    first, last = np.triu_indices(7)
+    ours = interval_scores(scorer, context)
+    assert torch.allclose(ours[:, first, last], theirs[:, first, last], atol=1e-5)
+
+
+def test_the_best_intervals_may_touch_but_not_overlap() -> None:
+    scores = torch.full((1, 5, 5), -1.0)
+    scores[0, 0, 2], scores[0, 2, 3], scores[0, 1, 4] = 2.0, 1.0, 2.5
+    assert best_intervals(scores, [0]) == [[(0, 2), (2, 3)]]
+    assert best_intervals(scores, [1]) == [[(1, 4)]]
+    scores[0, 4, 4] = 0.5  # a single frame, beside either
+    assert best_intervals(scores, [0]) == [[(0, 2), (2, 3), (4, 4)]]
+    assert best_intervals(torch.full((2, 3, 3), -1.0), [0, 0]) == [[], []]
 
 
 def interval(start: float, end: float, *, onset: bool = True, offset: bool = True) -> Interval:
