@@ -6,6 +6,9 @@ instrument-agnostic network is sure have to be among the piano notes (a band, a 
 here), and the partials of the piano notes have to hold nearly all of the sound's energy, all the time (a
 voice or drums over the piano fail here). Two excerpts, a third and two thirds into the song, have to pass.
 
+Loading that network and running it takes seconds, so the first excerpt is judged without it before: a
+piano's strings hold their pitch, and the notes that the agnostic network hears explain most of its sound.
+
 Limits: what sounds like a piano passes (a harpsichord, or an electric bass beneath a piano, may: then
 the notes are well transcribed, too); a voice heard only outside the excerpts is missed; a piano
 recorded with much noise is refused, which costs accuracy but no notes.
@@ -15,15 +18,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from separation.audio import Audio, resample
-from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.basicpitch import BasicPitch
 from transcription.notes import Note
-from transcription.piano import SEGMENT_SECONDS, Piano
 
+if TYPE_CHECKING:
+    from transcription.piano import Piano
+
+EXCERPT_SECONDS = 16.0
+"""As long as the piano network's segment."""
 EXCERPT_PLACES = (1 / 3, 2 / 3)
 """Where the excerpts' middles lie, as shares of the song."""
 
@@ -34,6 +42,13 @@ SAME_ONSET_SECONDS = 0.06
 LEAST_NOTES, LEAST_ENERGY, LEAST_ENERGY_USUALLY = 0.88, 0.8, 0.55
 """Thresholds of Evidence. Pianos, real and rendered: notes .93 and more, energy .91, usually .69. The same
 with a voice as loud: .84, .62, .25; with drums at -3 dB: 1, .83, .43. Bands and voices: next to nothing."""
+
+MOST_UNSTEADY = 0.027
+"""Semitones. Pianos, real and rendered: .012 to .020; bands, voices, a bass alone: .033 and more."""
+LEAST_ENERGY_AGNOSTIC, LEAST_ENERGY_USUALLY_AGNOSTIC = 0.8, 0.5
+"""The thresholds of energy for the agnostic network's notes. Pianos: .90 and .67 or more."""
+ATTACK_FRAMES, RELEASE_FRAMES, LEAST_FRAMES = 3, 2, 8
+"""Of a note's bends: left out at its ends, where the pitch is not settled, and needed between."""
 
 SAMPLE_RATE = 44100
 FRAME, FRAME_HOP = 8192, 2048
@@ -72,29 +87,51 @@ class Evidence:
 
 
 def is_solo_piano(audio: Audio, piano: Piano | None = None) -> bool:
-    """Whether a piano is heard and nothing else. As slow as transcribing eight seconds per excerpt."""
+    """Whether a piano is heard and nothing else. Where one may be: as slow as transcribing 32 s of it."""
+    listener = BasicPitch()
+    parts = excerpts(audio)
+    heard = listener(parts[0])
+    if not may_be_piano(parts[0], heard):
+        return False
+    from transcription.piano import Piano  # loads torch
+
     piano = piano or Piano()
-    listener = BasicPitch(BasicPitchSettings(bends=False))
-    return all(evidence(part, piano, listener).convinces for part in excerpts(audio))
+    return evidence(parts[0], piano.glance(parts[0]), heard).convinces and all(
+        evidence(part, piano.glance(part), listener(part)).convinces for part in parts[1:]
+    )
+
+
+def may_be_piano(excerpt: Audio, heard: Sequence[Note]) -> bool:
+    """The first look, at the agnostic network's notes alone: steady in pitch, and nearly all there is."""
+    if unsteadiness(heard) > MOST_UNSTEADY:
+        return False
+    energy, usually = energy_shares(excerpt, heard)
+    return energy >= LEAST_ENERGY_AGNOSTIC and usually >= LEAST_ENERGY_USUALLY_AGNOSTIC
+
+
+def unsteadiness(notes: Sequence[Note]) -> float:
+    """How much the pitch moves within a note: the median of the bends' standard deviations, in semitones."""
+    settled = (note.bends[ATTACK_FRAMES:-RELEASE_FRAMES] for note in notes)
+    spreads = [float(np.std(bends)) for bends in settled if len(bends) >= LEAST_FRAMES]
+    return float(np.median(spreads)) if spreads else 0.0
 
 
 def excerpts(audio: Audio) -> list[Audio]:
     """The parts of a song that are looked at; all of a short one."""
-    if audio.duration <= SEGMENT_SECONDS:
+    if audio.duration <= EXCERPT_SECONDS:
         return [audio]
     parts = []
     for place in EXCERPT_PLACES:
-        middle = min(max(place * audio.duration, SEGMENT_SECONDS / 2), audio.duration - SEGMENT_SECONDS / 2)
-        start = max(0, int((middle - SEGMENT_SECONDS / 2) * audio.sample_rate))
-        samples = audio.samples[:, start : start + int(SEGMENT_SECONDS * audio.sample_rate)]
+        middle = min(max(place * audio.duration, EXCERPT_SECONDS / 2), audio.duration - EXCERPT_SECONDS / 2)
+        start = max(0, int((middle - EXCERPT_SECONDS / 2) * audio.sample_rate))
+        samples = audio.samples[:, start : start + int(EXCERPT_SECONDS * audio.sample_rate)]
         parts.append(Audio(samples, audio.sample_rate))
     return parts
 
 
-def evidence(excerpt: Audio, piano: Piano, listener: BasicPitch) -> Evidence:
-    """What an excerpt of at most 16 s has to say; no notes speak against a piano."""
-    played = piano.glance(excerpt)
-    sure = [note for note in listener(excerpt) if note.confidence > SURE]
+def evidence(excerpt: Audio, played: Sequence[Note], heard: Sequence[Note]) -> Evidence:
+    """What an excerpt's piano notes and agnostic notes have to say; no notes speak against a piano."""
+    sure = [note for note in heard if note.confidence > SURE]
     if not played or not sure:
         return Evidence(0.0, 0.0, 0.0)
     explained = sum(

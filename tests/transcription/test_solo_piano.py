@@ -7,7 +7,15 @@ import pytest
 
 from separation.audio import Audio
 from transcription.notes import Note
-from transcription.solo_piano import Evidence, energy_shares, excerpts, is_solo_piano, near_partials
+from transcription.solo_piano import (
+    Evidence,
+    energy_shares,
+    excerpts,
+    is_solo_piano,
+    may_be_piano,
+    near_partials,
+    unsteadiness,
+)
 
 RATE = 44100
 
@@ -33,6 +41,16 @@ def test_a_notes_own_tone_is_explained_and_another_is_not() -> None:
 
 def test_silence_has_no_energy_to_explain() -> None:
     assert energy_shares(Audio(np.zeros((1, RATE), np.float32), RATE), [Note(0.0, 1.0, 60)]) == (0.0, 0.0)
+
+
+def test_a_wavering_pitch_is_told_from_a_steady_one() -> None:
+    steady = Note(0.0, 2.0, 69, bends=(0.5, 0.0, 0.0) + 20 * (0.1,) + (0.0, 0.5))
+    wavering = Note(0.0, 2.0, 69, bends=12 * (-0.2, 0.2))
+    assert unsteadiness([steady]) == pytest.approx(0.0)
+    assert unsteadiness([wavering]) == pytest.approx(0.2, abs=0.01)
+    assert may_be_piano(tone(440.0, 2.0), [steady])
+    assert not may_be_piano(tone(440.0, 2.0), [wavering])
+    assert not may_be_piano(tone(440.0, 4.0), [steady])  # half of the sound has no note
 
 
 def test_excerpts_lie_inside_the_song() -> None:
