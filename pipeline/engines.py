@@ -47,14 +47,14 @@ class Choice:
         return {
             "engine": self.name,
             "options": settings.options_of(self.name),
-            "weights": self.weights.name if self.weights else None,
+            "weights": _stamp(self.weights) if self.weights else None,
             "sheet": _text_of(self.sheet) if self.sheet else None,
         }
 
 
 def check_names(settings: Settings) -> None:
     """Raise FullscoreError for an engine or an engine's option that doesn't exist."""
-    if settings.separator != "auto":
+    if settings.separator != "auto" and _own_weights(settings.separator) is None:
         SEPARATORS[settings.separator]
     if settings.notes != "auto":
         TRANSCRIBERS[settings.notes]
@@ -99,6 +99,8 @@ def choose_separator(settings: Settings, solo_piano: bool, progress: Progress) -
             return Choice("htdemucs", _weights_of(SEPARATORS["htdemucs"], settings, progress))
         except FullscoreError as error:
             return Choice("spectral", warning=f"stems are separated without a neural network: {error}")
+    if own := _own_weights(settings.separator):
+        return Choice("htdemucs", own)
     spec = SEPARATORS[settings.separator]
     return Choice(spec.name, _weights_of(spec, settings, progress) if spec.weights else None)
 
@@ -124,6 +126,8 @@ def choose_lyricist(settings: Settings, anything_sung: bool, progress: Progress)
             return Choice("whisper", _weights_of(spec, settings, progress))
         except FullscoreError as error:
             return Choice("none", warning=f"no lyrics: {error}; or give your own text with --lyrics")
+    if own := _own_weights(settings.lyrics):
+        return Choice("whisper", own)
     if sheet := _sheet_of(settings):
         return Choice("text", sheet=sheet)
     spec = LYRICISTS[settings.lyrics]
@@ -133,7 +137,21 @@ def choose_lyricist(settings: Settings, anything_sung: bool, progress: Progress)
 def _sheet_of(settings: Settings) -> Path | None:
     """The user's own lyrics file, where that is what was chosen."""
     named = settings.lyrics in ("auto", "none", *LYRICISTS.names())
-    return None if named else Path(settings.lyrics)
+    return None if named or _own_weights(settings.lyrics) else Path(settings.lyrics)
+
+
+def _own_weights(name: str) -> Path | None:
+    """Weights of the user's own, given by their path in place of a name: a folder or safetensors file of
+    Demucs' (separator), a .pt checkpoint of Whisper's (lyrics)."""
+    path = Path(name)
+    known = name in ("auto", "none", *SEPARATORS.names(), *LYRICISTS.names())
+    return path if not known and (path.is_dir() or path.suffix in (".safetensors", ".pt")) else None
+
+
+def _stamp(weights: Path) -> list[list[Any]]:
+    """The names, sizes and times of a model's files: other weights make another result."""
+    files = sorted(weights.iterdir()) if weights.is_dir() else [weights]
+    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
 def _weights_of(spec: EngineSpec, settings: Settings, progress: Progress) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +17,11 @@ SLOWEST_TEMPO, FASTEST_TEMPO = 20.0, 400.0  # beats per minute that a metronome 
 class Settings:
     """The choices of one run; every default is what a musician wants who chose nothing."""
 
-    separator: str = option("auto", "how stems are separated: auto, or an engine's name")
+    separator: str = option("auto", "auto, an engine's name, or a Demucs model's own folder")
     notes: str = option("auto", "how notes are heard: auto, or one engine for all pitched stems")
-    lyrics: str = option("auto", "auto, whisper, none, or a text or LRC file with the song's words")
+    lyrics: str = option(
+        "auto", "auto, whisper, none, a text or LRC file with the words, or a Whisper .pt file"
+    )
     language: str | None = option(None, "language of the words, such as en (default: heard)")
     device: str = option("auto", "where models run", choices=("auto", "cpu", "cuda", "mps"))
     offline: bool = option(False, "never download anything")
@@ -78,10 +81,25 @@ def engine_settings(spec: EngineSpec, base: Any, given: dict[str, str]) -> Any:
                 f"the engine '{spec.name}' has no option '{name}'; it has: {', '.join(known)}"
             )
         changes[name] = _value(f"{spec.name}.{name}", str(known[name].type), text)
+        _check_range(f"{spec.name}.{name}", changes[name], known[name].metadata)
     try:
         return replace(base, **changes)
     except ValueError as error:
         raise FullscoreError(f"the engine '{spec.name}' can't take that: {error}") from error
+
+
+def _check_range(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
+    """Raise FullscoreError where ``value`` is none that the option's metadata allow."""
+    choices, minimum, maximum = (metadata.get(key) for key in ("choices", "minimum", "maximum"))
+    if choices and value not in choices:
+        raise FullscoreError(f"{name} is one of {', '.join(choices)}, not '{value}'")
+    if not isinstance(value, int | float):
+        return
+    # Written so that "nan", which compares with nothing, is refused.
+    if not (minimum is None or value >= minimum):
+        raise FullscoreError(f"{name} is at least {minimum:g}, not {value:g}")
+    if not (maximum is None or value <= maximum):
+        raise FullscoreError(f"{name} is at most {maximum:g}, not {value:g}")
 
 
 def _value(name: str, kind: str, text: str) -> Any:
