@@ -268,15 +268,11 @@ def _write_score(
 
 def _instrument(stem: str, source: Source, settings: Settings) -> str:
     """What the notes of a stem are called: a mix is what is heard, or said, to be alone in it."""
-    if stem != MIX:
-        return stem
-    return (
-        PIANO
-        if source.solo_piano or settings.notes == PIANO
-        else VOICE
-        if settings.notes == "singing"
-        else MIX
-    )
+    if stem == MIX and (source.solo_piano or settings.notes == PIANO):
+        return PIANO
+    if stem == MIX and settings.notes == "singing":
+        return VOICE
+    return stem
 
 
 def _is_solo_piano(audio: Audio) -> bool:

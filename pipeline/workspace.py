@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class Workspace:
 
     def _fingerprint(self, name: str, after: Sequence[str], inputs: Mapping[str, Any]) -> str:
         upstream = [self.records[stage].fingerprint for stage in after]
-        text = json.dumps([name, upstream, dict(inputs)], sort_keys=True)
+        text = json.dumps([version("fullscore"), name, upstream, dict(inputs)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _record_path(self, name: str) -> Path:
