@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from lyrics import LYRICISTS
 from lyrics.words import Line, Lyrics, Syllable, Word
-from pipeline.engines import check_means, choose_lyricist, choose_separator, choose_transcriber, make
+from pipeline.engines import (
+    GENERAL_ENGINE,
+    check_means,
+    choose_lyricist,
+    choose_separator,
+    choose_transcriber,
+    make,
+)
 from pipeline.report import write_report
 from pipeline.settings import Settings
 from pipeline.songs import folder_names, readable
@@ -30,6 +37,10 @@ if TYPE_CHECKING:
     from separation.audio import Audio
 
 VOICE, MIX, PIANO = "vocals", "mix", "piano"
+
+# What smears its stems, and the stems that are better heard in the mix then (benchmarks/stem_notes.py).
+SMEARING_SEPARATOR = "spectral"
+ACCOMPANIMENT_STEMS = ("bass", "other")
 
 # A stem whose level is this far below the loudest stem's holds leakage, not a source (dB).
 SILENT_STEM_DB = -40.0
@@ -91,8 +102,8 @@ def transcribe(
     workspace = Workspace(Path(out) / (name or folder_names([song])[0]), force, progress)
 
     source = _listen(workspace, song, checksum, settings)
-    stems = _separate(workspace, song, source, settings)
-    notes = _hear_notes(workspace, stems, source, settings)
+    stems, smeared = _separate(workspace, song, source, settings)
+    notes = _hear_notes(workspace, song, stems, smeared, source, settings)
     grid = _find_beats(workspace, song, notes, settings)
     lyrics = _find_lyrics(workspace, stems, notes, settings)
     _write_score(workspace, source, notes, grid, lyrics, settings)
@@ -120,8 +131,10 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
     return Source(**workspace.stage("audio", work, inputs=inputs))
 
 
-def _separate(workspace: Workspace, song: Path, source: Source, settings: Settings) -> dict[str, Path]:
-    """The files of the stems, by name."""
+def _separate(
+    workspace: Workspace, song: Path, source: Source, settings: Settings
+) -> tuple[dict[str, Path], bool]:
+    """The files of the stems, by name, and whether a separator made them that smears its stems."""
     choice = choose_separator(settings, source.solo_piano, workspace.reporter("separation"))
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -136,13 +149,18 @@ def _separate(workspace: Workspace, song: Path, source: Source, settings: Settin
         return {name: str(path.relative_to(job.folder)) for name, path in files.items()}
 
     made = workspace.stage("separation", work, after=["audio"], inputs=choice.inputs(settings))
-    return {name: workspace.folder / file for name, file in made.items()}
+    return {name: workspace.folder / file for name, file in made.items()}, choice.name == SMEARING_SEPARATOR
 
 
 def _hear_notes(
-    workspace: Workspace, stems: dict[str, Path], source: Source, settings: Settings
+    workspace: Workspace,
+    song: Path,
+    stems: dict[str, Path],
+    smeared: bool,
+    source: Source,
+    settings: Settings,
 ) -> tuple[Note, ...]:
-    """The notes of every stem, each stem by the engine that suits it."""
+    """The notes of every stem, each stem by the engine that suits it; of smeared ones, in the mix."""
     named = {_instrument(name, source, settings): path for name, path in stems.items()}
     choices = {stem: choose_transcriber(stem, settings) for stem in named}
 
@@ -151,15 +169,23 @@ def _hear_notes(
         from transcription.notes_io import write_notes_json
 
         levels = {stem: _level_db(path) for stem, path in named.items()}
+        audible = [stem for stem in named if levels[stem] >= max(levels.values()) + SILENT_STEM_DB]
+        in_mix = smeared and all(choices[stem].name == GENERAL_ENGINE for stem in ACCOMPANIMENT_STEMS)
+        alone = [stem for stem in audible if not (in_mix and stem in ACCOMPANIMENT_STEMS)]
         heard: list[Note] = []
-        for number, (stem, path) in enumerate(named.items()):
-            if levels[stem] < max(levels.values()) + SILENT_STEM_DB:
-                continue
+        for number, stem in enumerate(alone):
             choice = choices[stem]
             choice.tell(job.warn)
             progress = job.part(number / len(named), (number + 1) / len(named), f"{stem}: ")
             engine = make(TRANSCRIBERS[choice.name], settings, stem=stem)
-            heard += in_stem(engine(decode(path), progress), stem)
+            heard += in_stem(engine(decode(named[stem]), progress), stem)
+        if len(alone) < len(audible):
+            from transcription.accompaniment import accompaniment
+
+            progress = job.part(len(alone) / len(named), 1.0, "accompaniment: ")
+            network = make(TRANSCRIBERS[GENERAL_ENGINE], settings)
+            sung = [note for note in heard if note.stem == VOICE]
+            heard += accompaniment(network, decode(song, warn=lambda message: None), sung, progress)
         if not heard:
             job.warn("no notes were heard: the score holds only rests")
         write_notes_json(
