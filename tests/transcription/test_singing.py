@@ -17,6 +17,8 @@ from transcription.singing import (
     SingingSettings,
     follow,
     trace_back,
+    voice_log_odds,
+    without_doubtful,
     yin_candidates,
 )
 
@@ -198,3 +200,15 @@ def test_a_real_voice(singing: Singing, data: Path) -> None:
         offset_ratio=None,
     )[2]
     assert f1 > 0.7
+
+
+def test_soft_short_unsure_notes_are_dropped_in_company_only() -> None:
+    sung = Note(0.0, 0.5, 60, velocity=98, confidence=0.75)
+    leaked = Note(1.0, 1.125, 72, velocity=80, confidence=0.5)
+    # -0.8 + 6.3 * 0.75 - 0.54 - 0.68 and -0.8 + 6.3 * 0.5 - 5.4 - 3 * 0.68
+    assert voice_log_odds(sung) == pytest.approx(2.705)
+    assert voice_log_odds(leaked) == pytest.approx(-5.09)
+    assert without_doubtful([sung, leaked]) == [sung]
+    clear = Note(0.0, 0.5, 60, velocity=98, confidence=0.95)
+    assert without_doubtful([clear, clear, leaked]) == [clear, clear, leaked]
+    assert without_doubtful([]) == []
