@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import io
 import json
 import logging
@@ -22,6 +23,8 @@ from pipeline.settings import Settings, parse_tempo, parse_time_signature
 from separation.engines import FullscoreError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
+
+LAST_PORT = 65535
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +57,13 @@ def _reason(error: Exception, verbose: bool) -> str:
     """A sentence on what went wrong."""
     if isinstance(error, FullscoreError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full; make room and give the same command again"
     if isinstance(error, OSError):
         where = f" {error.filename}" if error.filename else ""
-        return f"can't use{where}: {error.strerror or error}; make room or choose another place and try again"
+        return f"can't use{where}: {error.strerror or error}; choose another place or mend its permissions"
+    if isinstance(error, ImportError):
+        return f"the installation is incomplete ({error}); install Fullscore's requirements again"
     if isinstance(error, MemoryError):
         return "there is not enough memory; close other programs and try again"
     if verbose:
@@ -117,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
     page = command("ui", _ui, "open the web page")
     page.add_argument("--host", default="127.0.0.1")
-    page.add_argument("--port", type=int, default=7860)
+    page.add_argument("--port", type=_usage(_port), default=7860)
     return parser
 
 
@@ -164,6 +171,12 @@ def _key(text: str) -> str:
     from notation.spelling import parse_key
 
     return str(parse_key(text))
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 0 < int(text) <= LAST_PORT):
+        raise FullscoreError(f"'{text}' is not a port: give a number from 1 to {LAST_PORT}")
+    return int(text)
 
 
 def _engine_option(text: str) -> tuple[str, str, str]:

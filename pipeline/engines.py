@@ -73,6 +73,8 @@ def check_means(settings: Settings) -> None:
             spec.check()
             if spec.weights and settings.offline:
                 _weights_of(spec, settings, silent)
+    if settings.notes == "auto":
+        TRANSCRIBERS[GENERAL_ENGINE].check()
     if sheet := _sheet_of(settings):
         _text_of(sheet)
 

@@ -8,6 +8,8 @@ from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import read_midi
 
+SCORE_SUFFIXES = (".musicxml", ".xml")
+
 
 def notate_file(
     midi: Path,
@@ -22,6 +24,8 @@ def notate_file(
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
     without it beats are found from the notes. Raises FullscoreError.
     """
+    if score.suffix.lower() not in SCORE_SUFFIXES:
+        raise FullscoreError(f"a score is written as MusicXML, but '{score}' is not called .musicxml or .xml")
     from notation.export import write_musicxml
     from notation.notate import NotationSettings, notate
     from notation.spelling import parse_key
@@ -44,6 +48,8 @@ def read_grid(path: Path, time_signature: TimeSignature | None = None) -> BeatGr
     from evaluation.beats import read_beats
 
     table = read_beats(path)
+    if not len(table.times):
+        raise FullscoreError(f"there are no beats in {path}; give a file with one beat a line, in seconds")
     numbers = table.numbers
     if numbers is None:
         bar = (time_signature or TimeSignature()).beats_per_bar

@@ -32,7 +32,7 @@ def read_midi(path: Path) -> tuple[Note, ...]:
     # The readers below raise whatever the broken bytes lead them to.
     except Exception as error:
         raise FullscoreError(
-            f"{path} is not a MIDI file that can be read ({error}); export it again"
+            f"{path} is not a MIDI file that can be read ({str(error) or 'it is cut off'}); export it again"
         ) from error
     notes = [
         Note(

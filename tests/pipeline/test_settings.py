@@ -12,7 +12,7 @@ from transcription.beatgrid import TimeSignature
 @dataclass(frozen=True, slots=True)
 class Options:
     shifts: int = option(1, "how often")
-    overlap: float = option(0.25, "how much")
+    overlap: float = option(0.25, "how much", minimum=0.0, maximum=0.9)
     split: bool = option(True, "whether")
     model: str | None = option(None, "which")
 
@@ -32,6 +32,9 @@ def test_options_are_read_as_their_fields_say() -> None:
         ({"shift": "2"}, "has no option 'shift'; it has: shifts, overlap"),
         ({"shifts": "two"}, "demo.shifts is a number, not 'two'"),
         ({"split": "maybe"}, "demo.split is true or false"),
+        ({"overlap": "1"}, "demo.overlap is at most 0.9, not 1"),
+        ({"overlap": "-1"}, "demo.overlap is at least 0, not -1"),
+        ({"overlap": "nan"}, "demo.overlap is at least 0, not nan"),
     ],
 )
 def test_wrong_options_are_told(given: dict[str, str], told: str) -> None:
