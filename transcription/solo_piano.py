@@ -9,9 +9,10 @@ voice or drums over the piano fail here). Two excerpts, a third and two thirds i
 Loading that network and running it takes seconds, so the first excerpt is judged without it before: a
 piano's strings hold their pitch, and the notes that the agnostic network hears explain most of its sound.
 
-Limits: what sounds like a piano passes (a harpsichord, a plucked guitar, a synthetic voice without vibrato, or an electric bass beneath a piano, may: then
-the notes are well transcribed, too); a voice heard only outside the excerpts is missed; a piano
-recorded with much noise is refused, which costs accuracy but no notes.
+Limits: what sounds like a piano passes (a harpsichord, a plucked guitar, or an electric bass beneath a
+piano, may: then the notes are well transcribed, too), and so does a synthetic voice without vibrato; a voice
+heard only outside the excerpts is missed; a piano recorded with much noise is refused, which costs
+accuracy but no notes.
 """
 
 from __future__ import annotations
