@@ -125,7 +125,10 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
             job.warn(lack)
         job.progress(0.3, "listening for a solo piano")
         solo_piano = for_piano and not TRANSCRIBERS[PIANO].missing() and _is_solo_piano(audio)
-        return asdict(Source(tags.title or readable(song.stem), tags.artist, audio.duration, solo_piano))
+        # Names may hold line breaks, which the files that have them in one line can't.
+        title = " ".join((tags.title or readable(song.stem)).split())
+        artist = " ".join(tags.artist.split())
+        return asdict(Source(title, artist, audio.duration, solo_piano))
 
     inputs = {"song": checksum, "name": readable(song.stem), "for_piano": for_piano}
     return Source(**workspace.stage("audio", work, inputs=inputs))
