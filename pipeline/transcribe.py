@@ -102,8 +102,8 @@ def transcribe(
     workspace = Workspace(Path(out) / (name or folder_names([song])[0]), force, progress)
 
     source = _listen(workspace, song, checksum, settings)
-    stems, smeared = _separate(workspace, song, source, settings)
-    notes = _hear_notes(workspace, song, stems, smeared, source, settings)
+    stems = _separate(workspace, song, source, settings)
+    notes = _hear_notes(workspace, song, stems, source, settings)
     grid = _find_beats(workspace, song, notes, settings)
     lyrics = _find_lyrics(workspace, stems, notes, settings)
     _write_score(workspace, source, notes, grid, lyrics, settings)
@@ -134,10 +134,8 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
     return Source(**workspace.stage("audio", work, inputs=inputs))
 
 
-def _separate(
-    workspace: Workspace, song: Path, source: Source, settings: Settings
-) -> tuple[dict[str, Path], bool]:
-    """The files of the stems, by name, and whether a separator made them that smears its stems."""
+def _separate(workspace: Workspace, song: Path, source: Source, settings: Settings) -> dict[str, Path]:
+    """The files of the stems, by name."""
     choice = choose_separator(settings, source.solo_piano, workspace.reporter("separation"))
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -152,16 +150,11 @@ def _separate(
         return {name: str(path.relative_to(job.folder)) for name, path in files.items()}
 
     made = workspace.stage("separation", work, after=["audio"], inputs=choice.inputs(settings))
-    return {name: workspace.folder / file for name, file in made.items()}, choice.name == SMEARING_SEPARATOR
+    return {name: workspace.folder / file for name, file in made.items()}
 
 
 def _hear_notes(
-    workspace: Workspace,
-    song: Path,
-    stems: dict[str, Path],
-    smeared: bool,
-    source: Source,
-    settings: Settings,
+    workspace: Workspace, song: Path, stems: dict[str, Path], source: Source, settings: Settings
 ) -> tuple[Note, ...]:
     """The notes of every stem, each stem by the engine that suits it; of smeared ones, in the mix."""
     named = {_instrument(name, source, settings): path for name, path in stems.items()}
@@ -173,6 +166,7 @@ def _hear_notes(
 
         levels = {stem: _level_db(path) for stem, path in named.items()}
         audible = [stem for stem in named if levels[stem] >= max(levels.values()) + SILENT_STEM_DB]
+        smeared = workspace.records["separation"].inputs["engine"] == SMEARING_SEPARATOR
         in_mix = smeared and all(choices[stem].name == GENERAL_ENGINE for stem in ACCOMPANIMENT_STEMS)
         alone = [stem for stem in audible if not (in_mix and stem in ACCOMPANIMENT_STEMS)]
         heard: list[Note] = []

@@ -25,7 +25,12 @@ def demucs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     arguments = {
         "sources": ["drums", "bass", "other", "vocals"],
-        "channels": 8, "nfft": 512, "depth": 2, "t_layers": 1, "t_heads": 2, "dconv_depth": 1,
+        "channels": 8,
+        "nfft": 512,
+        "depth": 2,
+        "t_layers": 1,
+        "t_heads": 2,
+        "dconv_depth": 1,
     }
     network = HTDemucs(**arguments, segment=Fraction(1, 2))
     encoded = {**arguments, "segment": {"_type": "fraction", "numerator": 1, "denominator": 2}}
