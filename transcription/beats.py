@@ -139,8 +139,9 @@ NO_EVENT_MARK = -0.8
 """Downbeat evidence of a beat without event."""
 BAR_SLIP_COST = 9.0
 """Cost of a bar with a beat too few or too many."""
-BAR_WEIGHT, USUAL_BAR_PREFERENCE = 2.0, 0.08
-"""How much the bars say beside the beats, and what a beat says for the usual bar: 4/4, or 6/8 (tuned)."""
+BAR_WEIGHT, USUAL_BAR_PREFERENCE, USUAL_BAR_IN_A_BAND = 2.0, 0.08, 0.12
+"""How much the bars say beside the beats, and what a beat says for the usual bar: 4/4, or 6/8 (tuned). Music
+with drums is hardly ever in 2/4."""
 NEAR_BEAT_S = 0.05
 """An event this close to a beat is on it."""
 REFINE_S = 0.035
@@ -321,7 +322,8 @@ def track_beats(
     start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
     end = max((note.offset for note in notes), default=audio.duration if audio is not None else 0.0)
     progress(0.3, "looking for beats")
-    account = best_account(events, settings)
+    has_drums = any(note.stem == "drums" for note in notes)
+    account = best_account(events, settings, USUAL_BAR_IN_A_BAND if has_drums else USUAL_BAR_PREFERENCE)
     if account is None:
         return plain_grid(start, end, settings)
     times = refined(account.times, events)
@@ -353,7 +355,7 @@ class Account:
     score: float
 
 
-def best_account(events: Events, settings: BeatSettings) -> Account | None:
+def best_account(events: Events, settings: BeatSettings, usual_preference: float) -> Account | None:
     """The likeliest account of the events; None if there are too few to tell."""
     if len(events) < 2:
         return None
@@ -376,7 +378,7 @@ def best_account(events: Events, settings: BeatSettings) -> Account | None:
             marks = beat_marks(times, events, events.downbeat, NO_EVENT_MARK)
             for signature, bar in bars:
                 places, bar_score = count_bars(marks, bar)
-                counted = BAR_WEIGHT * bar_score + USUAL_BAR_PREFERENCE * len(beats) * (len(bar) == usual)
+                counted = BAR_WEIGHT * bar_score + usual_preference * len(beats) * (len(bar) == usual)
                 score = total + len(events) * per_event + counted
                 accounts.append(Account(times, places, bar, signature, score))
     return max(accounts, key=lambda account: account.score, default=None)
