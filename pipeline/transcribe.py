@@ -105,7 +105,7 @@ def transcribe(
     stems = _separate(workspace, song, source, settings)
     notes = _hear_notes(workspace, song, stems, source, settings)
     grid = _find_beats(workspace, song, notes, settings)
-    lyrics = _find_lyrics(workspace, stems, notes, settings)
+    lyrics = _find_lyrics(workspace, song, stems, notes, settings)
     _write_score(workspace, source, notes, grid, lyrics, settings)
 
     return Transcription(workspace.folder, write_report(workspace, song, settings))
@@ -166,8 +166,9 @@ def _hear_notes(
 
         levels = {stem: _level_db(path) for stem, path in named.items()}
         audible = [stem for stem in named if levels[stem] >= max(levels.values()) + SILENT_STEM_DB]
-        smeared = workspace.records["separation"].inputs["engine"] == SMEARING_SEPARATOR
-        in_mix = smeared and all(choices[stem].name == GENERAL_ENGINE for stem in ACCOMPANIMENT_STEMS)
+        in_mix = _is_smeared(workspace) and all(
+            choices[stem].name == GENERAL_ENGINE for stem in ACCOMPANIMENT_STEMS
+        )
         alone = [stem for stem in audible if not (in_mix and stem in ACCOMPANIMENT_STEMS)]
         heard: list[Note] = []
         for number, stem in enumerate(alone):
@@ -217,7 +218,7 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
 
 
 def _find_lyrics(
-    workspace: Workspace, stems: dict[str, Path], notes: tuple[Note, ...], settings: Settings
+    workspace: Workspace, song: Path, stems: dict[str, Path], notes: tuple[Note, ...], settings: Settings
 ) -> Lyrics:
     """The words: the user's own, aligned to the voice, or what Whisper hears."""
     stem = VOICE if VOICE in stems else MIX
@@ -237,8 +238,12 @@ def _find_lyrics(
             from lyrics.layout import read_sheet
 
             job.progress(0.0, "aligning the words")
-            audio = decode(stems[stem])
-            return asdict(align(read_sheet(choice.sheet), sung, audio, settings.language))
+            sheet = read_sheet(choice.sheet)
+            if _is_smeared(workspace):
+                # Such a voice misleads more than it helps (benchmarks/alignment.py).
+                mix = decode(song, warn=lambda message: None)
+                return asdict(align(sheet, (), mix, settings.language))
+            return asdict(align(sheet, sung, decode(stems[stem]), settings.language))
         whisper = make(LYRICISTS[choice.name], settings, weights=choice.weights)
         return asdict(whisper(decode(stems[stem], 16000, channels=1), settings.language, job.progress))
 
@@ -287,6 +292,11 @@ def _write_score(
         return {"key": str(score.key), "bars": len(score.bars)}
 
     workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs={"key": settings.key})
+
+
+def _is_smeared(workspace: Workspace) -> bool:
+    """Whether the stems hold much of each other."""
+    return bool(workspace.records["separation"].inputs["engine"] == SMEARING_SEPARATOR)
 
 
 def _instrument(stem: str, source: Source, settings: Settings) -> str:
