@@ -315,6 +315,8 @@ def _latin(text: str) -> str:
 def engrave(musicxml_path: Path) -> list[str]:
     """The pages of a MusicXML file as A4 SVG, engraved by verovio with the title at the top."""
     verovio.enableLog(verovio.LOG_OFF)
+    # verovio knows its fonts' place only in the thread that imported it.
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
     toolkit = verovio.toolkit()
     toolkit.setOptions(
         {

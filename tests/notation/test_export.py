@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -213,6 +214,13 @@ def test_pages(files: Path, tmp_path: Path) -> None:
     names = [path.name for path in write_svgs(pages, tmp_path)]
     assert names == [f"score-{i:03d}.svg" for i in range(1, len(pages) + 1)]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_pages_are_the_same_from_any_thread(files: Path) -> None:
+    """The page engraves in a thread for each song; verovio keeps its resources by thread."""
+    here = engrave(files / "score.musicxml")
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(engrave, files / "score.musicxml").result() == here
 
 
 def test_the_pdf_has_every_page_with_its_fonts(files: Path, tmp_path: Path) -> None:
