@@ -179,16 +179,11 @@ def _read_notes_json(path: Path) -> NoteTable:
 
 def _read_midi(path: Path) -> NoteTable:
     """Every note of a MIDI file; its tracks' names (drum tracks: ``drums``) are the stems."""
-    import pretty_midi
+    from transcription.midi import open_midi
 
     if not path.is_file():
         read_text(path)  # says why it can't be read
-    try:
-        midi = pretty_midi.PrettyMIDI(str(path))
-    except Exception as error:  # mido raises whatever the broken bytes lead it to
-        raise FullscoreError(
-            f"{path} is not a MIDI file that can be read ({error}); export it again"
-        ) from error
+    midi = open_midi(path)
     notes = [
         (note, "drums" if player.is_drum else player.name)
         for player in midi.instruments

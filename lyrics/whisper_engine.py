@@ -40,6 +40,7 @@ from lyrics.layout import lay_out
 from lyrics.syllables import syllabify
 from lyrics.words import Lyrics, Syllable, Word
 from separation.audio import Audio, resample
+from separation.devices import choose_device
 from separation.engines import FullscoreError, Progress, option, silent
 
 logger = logging.getLogger(__name__)
@@ -241,14 +242,11 @@ def _not_whisper(weights: Path) -> str:
 
 
 def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("mps"):
+    device = choose_device(name)
+    if device.type == "mps":
         logger.info("Whisper's word times need float64, which Apple's GPU lacks: using the CPU")
         return torch.device("cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise FullscoreError("this machine has no CUDA device for torch; choose --device cpu or auto")
-    return torch.device(name)
+    return device
 
 
 def listening_windows(vocals: Audio, spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -7,6 +7,7 @@ is taken for the stem that its drum channel, its name or its General MIDI progra
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from separation.engines import FullscoreError
 from transcription.notes import Note
@@ -23,17 +24,7 @@ _STEM_OF_PROGRAMS = ((0, 7, "piano"), (24, 31, "guitar"), (32, 39, "bass"), (52,
 
 def read_midi(path: Path) -> tuple[Note, ...]:
     """The notes of a MIDI file, by onset. Raises FullscoreError where it can't be read or has none."""
-    import pretty_midi
-
-    if not path.is_file():
-        raise FullscoreError(f"there is no MIDI file {path}; check the name")
-    try:
-        midi = pretty_midi.PrettyMIDI(str(path))
-    # The readers below raise whatever the broken bytes lead them to.
-    except Exception as error:
-        raise FullscoreError(
-            f"{path} is not a MIDI file that can be read ({str(error) or 'it is cut off'}); export it again"
-        ) from error
+    midi = open_midi(path)
     notes = [
         Note(
             onset=float(note.start),
@@ -48,6 +39,22 @@ def read_midi(path: Path) -> tuple[Note, ...]:
     if not notes:
         raise FullscoreError(f"{path} has no notes; give a MIDI file of a performance")
     return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
+
+
+def open_midi(path: Path) -> Any:
+    """A MIDI file as a ``pretty_midi.PrettyMIDI``. Raises FullscoreError where it can't be read."""
+    import pretty_midi
+
+    if not path.is_file():
+        raise FullscoreError(f"there is no MIDI file {path}; check the name")
+    try:
+        midi = pretty_midi.PrettyMIDI(str(path))
+    # The readers below raise whatever the broken bytes lead them to.
+    except Exception as error:
+        raise FullscoreError(
+            f"{path} is not a MIDI file that can be read ({str(error) or 'it is cut off'}); export it again"
+        ) from error
+    return midi
 
 
 def stem_of(name: str, program: int, is_drum: bool) -> str:
