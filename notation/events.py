@@ -34,7 +34,9 @@ class ScoreNote:
 
     ``staff`` counts from the top (1 upper, 2 lower); ``voice`` counts within the staff from 1
     (stems up where there are two). ``duration`` may cross bars: ties are made when bars are filled.
-    A grace note has duration 0.
+    A grace note has duration 0. ``marks`` are signs written at the note: "trill", "mordent",
+    "arpeggio", "staccato", "tenuto", "fermata". ``absorbed`` are further heard notes that a sign
+    stands for, such as those of a trill.
     """
 
     onset: Fraction
@@ -42,6 +44,8 @@ class ScoreNote:
     heard: Note
     staff: int = 1
     voice: int = 1
+    marks: frozenset[str] = frozenset()
+    absorbed: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if self.onset < 0 or self.duration < 0:
