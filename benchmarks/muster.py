@@ -1,0 +1,233 @@
+"""Performed piano music to scores, measured with MUSTER, beside MuseScore 3's and music21's importers.
+
+    python -m benchmarks.muster --tool FOLDER [--data FOLDER] [--cache FOLDER] [--beats ours|annotated]
+                                [--only ours|musescore3|music21] [--pieces TEXT...] [--keep FOLDER]
+
+Task: every ASAP performance of the evaluation data and Mozart's K. 265 variation are made scores by
+``fullscore notate`` and by both importers, and each score is compared with the true one.
+
+Method: MUSTER's error rates in percent (Nakamura et al. 2018, Hiramatsu et al. 2021), by the published
+tool in ``--tool`` (github.com/TimFelixBeyer/amtevaluation.github.io, after its ``muster/compile.sh``).
+Key and meter are those at the beginning, right where both signatures are the true ones. The first rows
+check the tool against figures known for six files (``score_reference/muster.json``).
+
+The means are over the performances that ``score_reference/importers.json`` lists; the others (one more fugue,
+and K. 265) stand below them. ``--beats annotated`` gives ours the annotated beats. ``--cache`` keeps what
+the importers made, so that only ours is made anew; ``--keep`` keeps our scores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+RATES = ("PitchER", "MissRate", "ExtraRate", "OnsetER", "OffsetER", "MeanER", "VoiceER", "HandER")
+MAKERS = ("ours", "musescore3", "music21")
+ASAP, K265 = "CPJKU_asap-dataset", "pymatchmaker_matchmaker/matchmaker/assets"
+WAIT_S = 600  # for one importer on one piece
+SAME_RATE = 0.01  # percent: the tool's rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A performance, its annotated beats (where there are any) and its true score."""
+
+    name: str
+    midi: Path
+    score: Path
+    beats: Path | None
+    counted: bool
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--tool", type=Path, required=True, help="the published tool, compiled")
+    parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--cache", type=Path, help="where the importers' scores are kept")
+    parser.add_argument("--beats", choices=("ours", "annotated"), default="ours")
+    parser.add_argument("--only", choices=MAKERS)
+    parser.add_argument("--pieces", nargs="+", default=[""], help="parts of the names of pieces to take")
+    parser.add_argument("--keep", type=Path, help="where our scores are kept")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    check_tool(arguments.tool, arguments.data)
+
+    chosen = [piece for piece in pieces(arguments.data) if any(t in piece.name for t in arguments.pieces)]
+    makers = [maker for maker in MAKERS if arguments.only in (None, maker)]
+    rows: dict[str, list[list[float]]] = {maker: [] for maker in makers}
+    right: dict[str, list[tuple[bool, bool]]] = {maker: [] for maker in makers}
+    print(f"\n{'':46}" + "".join(f"{rate:>10}" for rate in RATES) + "    key meter      s")
+    with tempfile.TemporaryDirectory() as scratch:
+        for piece in sorted(chosen, key=lambda piece: not piece.counted):
+            print(f"{piece.name}{'' if piece.counted else ' (not in the means)'}")
+            true = signatures(piece.score)
+            for maker in makers:
+                start = time.perf_counter()
+                try:
+                    score = _made(maker, piece, arguments, Path(scratch))
+                    seconds = time.perf_counter() - start
+                    rates = muster(arguments.tool, piece.score, score)
+                except (OSError, subprocess.SubprocessError, ValueError) as error:
+                    print(f"  {maker:44} failed: {error}")
+                    continue
+                key, meter = signatures(score)
+                print(
+                    f"  {maker:44}"
+                    + "".join(f"{rates[rate]:10.2f}" for rate in RATES)
+                    + f"{_mark(key, true[0]):>7}{_mark(meter, true[1]):>6}{seconds:7.1f}",
+                    flush=True,
+                )
+                if piece.counted:
+                    rows[maker].append([rates[rate] for rate in RATES])
+                    right[maker].append((key == true[0], meter == true[1]))
+    print("mean")
+    for maker in makers:
+        if rows[maker]:
+            keys, meters = np.sum(right[maker], axis=0)
+            means = "".join(f"{rate:10.2f}" for rate in np.mean(rows[maker], axis=0))
+            print(f"  {maker:39}{len(rows[maker]):5}{means}{keys:7}{meters:6}")
+
+
+def _mark(found: object, true: object) -> str:
+    """What was found, with a star where it is not the truth."""
+    return f"{found}{'' if found == true else '*'}"
+
+
+def pieces(data: Path) -> Iterator[Piece]:
+    """The performances, with what belongs to them."""
+    listed = json.loads((data / "score_reference" / "importers.json").read_text())["rows"]
+    counted = {row["performance"] for row in listed}
+    for beats in sorted((data / ASAP).rglob("*_annotations.txt")):
+        if beats.name == "midi_score_annotations.txt":
+            continue
+        midi = beats.with_name(beats.name.replace("_annotations.txt", ".mid"))
+        name = str(midi.relative_to(data / ASAP))
+        yield Piece(name, midi, beats.with_name("xml_score.musicxml"), beats, name in counted)
+    folder = data / K265
+    yield Piece(
+        "mozart_k265_var1", folder / "mozart_k265_var1.mid", folder / "mozart_k265_var1.musicxml", None, False
+    )
+
+
+# Making scores ----------------------------------------------------------------------------------
+
+
+def _made(maker: str, piece: Piece, arguments: argparse.Namespace, scratch: Path) -> Path:
+    """The score that ``maker`` makes of the performance, or made before."""
+    file = piece.name.removesuffix(".mid").replace("/", "_") + f".{maker}.musicxml"
+    if maker == "ours":
+        folder = arguments.keep or scratch
+        folder.mkdir(parents=True, exist_ok=True)
+        beats = beats_file(piece, scratch) if arguments.beats == "annotated" else None
+        notate(piece.midi, folder / file, beats)
+        return Path(folder / file)
+    folder = arguments.cache or scratch
+    folder.mkdir(parents=True, exist_ok=True)
+    score = Path(folder / file)
+    if not score.exists():
+        {"musescore3": import_by_musescore, "music21": import_by_music21}[maker](piece.midi, score)
+    return score
+
+
+def notate(midi: Path, score: Path, beats: Path | None) -> None:
+    from pipeline.notate import notate_file
+
+    notate_file(midi, score, beats)
+
+
+def beats_file(piece: Piece, folder: Path) -> Path | None:
+    """The annotated beats as ``fullscore notate --beats`` reads them: seconds and number in the bar."""
+    if piece.beats is None:
+        return None
+    rows = [line.split("\t") for line in piece.beats.read_text().splitlines() if line.strip()]
+    downs = [row[2].split(",")[0] == "db" for row in rows]
+    per_bar = int(np.median(np.diff(np.flatnonzero(downs))))
+    number = per_bar - downs.index(True)
+    lines = []
+    for row, down in zip(rows, downs, strict=True):
+        number = 1 if down else number + 1
+        lines.append(f"{row[0]}\t{max(number, 1)}\n")
+    path = folder / "beats.txt"
+    path.write_text("".join(lines))
+    return path
+
+
+def import_by_musescore(midi: Path, score: Path) -> None:
+    """MuseScore 3's import, written as MusicXML."""
+    program = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("mscore")
+    if program is None:
+        raise OSError("MuseScore 3 is not installed")
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    command = [program, "-o", str(score.resolve()), str(midi.resolve())]
+    subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
+    if not score.exists():
+        raise OSError(f"MuseScore made nothing of {midi}")
+
+
+def import_by_music21(midi: Path, score: Path) -> None:
+    """music21's import, written as MusicXML."""
+    code = "import sys, music21; music21.converter.parse(sys.argv[1]).write('musicxml', sys.argv[2])"
+    command = [sys.executable, "-c", code, str(midi), str(score)]
+    subprocess.run(command, capture_output=True, timeout=WAIT_S, check=True)
+
+
+# Measuring --------------------------------------------------------------------------------------
+
+
+def muster(tool: Path, true: Path, score: Path) -> dict[str, float]:
+    """The error rates of ``score`` in percent. Raises ValueError where the tool gives no figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for source, name in ((true, "true"), (score, "made")):
+            (Path(folder) / f"{name}.xml").write_bytes(source.read_bytes())
+        script = next(iter(tool.resolve().rglob("evaluate_XML_voicePlus.sh")))
+        command = ["bash", str(script), "./true", "./made", "./rates"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        found = Path(folder) / "rates.txt"
+        text = found.read_text() if found.exists() else ""
+    names, _, values = text.partition(":")
+    if not values.strip():
+        raise ValueError(f"the tool gave no figures ({done.stderr.strip()[-200:]})")
+    numbers = [float(value) for value in values.split()]
+    return dict(zip(names.split(","), numbers, strict=True))
+
+
+def check_tool(tool: Path, data: Path) -> None:
+    """Compare the tool's figures with the known ones. Raises SystemExit where they differ."""
+    reference = json.loads((data / "score_reference" / "muster.json").read_text())
+    worst = 0.0
+    for pair in reference["pairs"]:
+        rates = muster(tool, data / pair["reference"], data / pair["estimate"])
+        worst = max(worst, *(abs(rates[rate] - pair["muster"][rate]) for rate in RATES))
+    if worst > SAME_RATE:
+        raise SystemExit(f"{tool} differs from the known figures by up to {worst:.2f} points")
+    print(f"the tool gives the {len(reference['pairs'])} known figures (within {worst:.4f} points)")
+
+
+def signatures(score: Path) -> tuple[int, str]:
+    """Key signature in fifths and time signature at the beginning of a MusicXML file."""
+    root = ElementTree.parse(score).getroot()
+
+    def first(path: str, default: str) -> str:
+        found = root.find(f".//{path}")
+        return (found.text or default).strip() if found is not None else default
+
+    meter = f"{first('time/beats', '4')}/{first('time/beat-type', '4')}"
+    return int(first("key/fifths", "0")), meter
+
+
+if __name__ == "__main__":
+    main()
