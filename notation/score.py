@@ -83,6 +83,8 @@ class NotatedScore:
     parts: tuple[WrittenPart, ...]
     chords: tuple[ChordSymbol, ...]
     stream: stream.Score
+    keys: tuple[tuple[Fraction, Key], ...] = ()
+    """Every key with the bar line (in quarters) from which it holds; the first is ``key``."""
 
     @property
     def time_signature(self) -> TimeSignature:
@@ -145,8 +147,14 @@ def build_score(
     chords: Sequence[ChordSymbol] = (),
     title: str = "",
     artist: str = "",
+    *,
+    keys: Sequence[tuple[Fraction, Key]] = (),
 ) -> NotatedScore:
-    """The complete score, nothing left to music21's notation making. Without parts: one empty staff."""
+    """The complete score, nothing left to music21's notation making. Without parts: one empty staff.
+
+    ``keys`` are the bar lines (in quarters) from which each key holds, where there is more than ``home``.
+    """
+    keys = tuple(keys) or ((Fraction(0), home),)
     score = stream.Score(id="score")
     score.metadata = metadata.Metadata()
     if title:
@@ -155,7 +163,7 @@ def build_score(
     if artist:
         score.metadata.composer = artist
     for number, part in enumerate(parts or [WrittenPart("mix", (), ())], start=1):
-        staves = _build_part(part, f"P{number}", bars, home)
+        staves = _build_part(part, f"P{number}", bars, keys)
         for staff in staves:
             score.insert(0, staff)
         if len(staves) > 1:
@@ -166,13 +174,18 @@ def build_score(
     tempo_mark = max(round(beats_per_minute), 1)
     _mark_tempo(top, bars, tempo_mark)
     _write_chords(top, bars, chords)
-    return NotatedScore(title, artist, home, tuple(bars), tempo_mark, tuple(parts), tuple(chords), score)
+    return NotatedScore(
+        title, artist, keys[0][1], tuple(bars), tempo_mark, tuple(parts), tuple(chords), score, keys
+    )
 
 
 # Parts
 
 
-def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], home: Key) -> list[stream.Part]:
+_Keys = tuple[tuple[Fraction, Key], ...]
+
+
+def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], keys: _Keys) -> list[stream.Part]:
     voicing = VOICINGS.get(part.stem) or VOICINGS["other"]
     ids = (f"{identifier}-n{i}" for i in itertools.count(1))
     staves: list[stream.Part] = []
@@ -184,7 +197,7 @@ def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], home: K
         staff.partAbbreviation = voicing.abbreviation
         staff.insert(0, _player(part, voicing, identifier))
         first_clef = _choose_clef(part, [part.notes[i].pitch for i in chosen], number)
-        _fill(staff, part, chosen, bars, home, first_clef, ids)
+        _fill(staff, part, chosen, bars, keys, first_clef, ids)
         staves.append(staff)
     return staves
 
@@ -282,11 +295,11 @@ def _fill(
     part: WrittenPart,
     chosen: Sequence[int],
     bars: Sequence[Bar],
-    home: Key,
+    keys: _Keys,
     first_clef: clef.Clef,
     ids: Iterator[str],
 ) -> None:
-    state = _Staff(part, home, ids)
+    state = _Staff(part, keys[0][1], ids)
     voices = {
         number: _events(part, [i for i in chosen if part.notes[i].voice == number])
         for number in sorted({part.notes[i].voice for i in chosen})
@@ -296,7 +309,10 @@ def _fill(
         measure = stream.Measure(number=laid.number)
         if index == 0:
             measure.clef = first_clef
-            measure.keySignature = key.KeySignature(0 if part.stem == "drums" else home.fifths)
+        current = [k for start, k in keys if start <= laid.start][-1:] or [keys[0][1]]
+        if index == 0 or current[0].fifths != state.home.fifths:
+            measure.keySignature = key.KeySignature(0 if part.stem == "drums" else current[0].fifths)
+        state.home = current[0]
         if laid.time_signature != signature:
             signature = laid.time_signature
             measure.timeSignature = meter.TimeSignature(str(signature))
