@@ -1,8 +1,7 @@
 """The score on disk: MusicXML 4.0, MIDI as written, MIDI as heard, engraved pages as SVG and PDF.
 
-Method: music21 writes MusicXML, which is then finished here (drum sounds, extender lines, no traces of
-dates or chance, so that the same score is the same file byte for byte); verovio engraves it; typst puts
-the pages into a PDF. MIDI is written event by event with mido.
+Method: :mod:`notation.musicxml` says what the file holds; verovio engraves it; typst puts the pages into a
+PDF. MIDI is written event by event with mido.
 
 Conventions: every file appears whole or not at all. MIDI tracks are named after the stems, drums on
 channel 10; a performance's bends span ``BEND_RANGE`` semitones, announced by RPN 0, and since a bend
@@ -25,10 +24,9 @@ import mido
 import typst
 import verovio
 from fontTools.ttLib import TTFont
-from music21.musicxml.m21ToXml import ScoreExporter
 
 from notation.events import ScoreNote
-from notation.percussion import SOUNDS
+from notation.musicxml import document, printable
 from notation.score import VOICINGS, NotatedScore
 from separation.engines import FullscoreError
 from separation.files import whole_file
@@ -42,144 +40,13 @@ STAFF_UNIT = 7.0  # half a staff space in 0.1 mm: staves of 5.6 mm, usual for a 
 TITLE_SIZE = "200%"  # of the size of the words
 GRACE_QUARTERS = Fraction(1, 8)  # how long a grace note sounds before its note
 
-_HEADER = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
-    '"http://www.musicxml.org/dtds/partwise.dtd">\n'
-)
-
 # MusicXML
 
 
 def write_musicxml(score: NotatedScore, path: Path) -> None:
     """Write the score as MusicXML 4.0; the same score gives the same bytes."""
-    exporter = ScoreExporter(score.stream, makeNotation=False)
-    root = exporter.parse()
-    _finish_header(root, score)
-    for number, part in enumerate(root.findall("part"), start=1):
-        listed = _name_part(root, part, f"P{number}")
-        _finish_drums(listed, part)
-        for measure in part.findall("measure"):
-            _number_voices(measure)
-        for written in part.iter("note"):
-            _finish_lyrics(written)
-        for direction in part.iter("direction"):
-            direction.set("placement", "above")
-    ET.indent(root)
     with whole_file(path) as partial:
-        partial.write_text(_HEADER + ET.tostring(root, encoding="unicode") + "\n", encoding="utf-8")
-
-
-def _finish_header(root: ET.Element, score: NotatedScore) -> None:
-    for name in ("work", "movement-title", "identification", "defaults"):
-        for element in root.findall(name):
-            root.remove(element)
-    head: list[ET.Element] = []
-    if score.title:
-        work = ET.Element("work")
-        ET.SubElement(work, "work-title").text = _printable(score.title)
-        head.append(work)
-    identification = ET.Element("identification")
-    if score.artist:
-        ET.SubElement(identification, "creator", type="composer").text = _printable(score.artist)
-    encoding = ET.SubElement(identification, "encoding")
-    ET.SubElement(encoding, "software").text = "Fullscore"
-    for supported in ("accidental", "beam"):
-        ET.SubElement(encoding, "supports", element=supported, type="yes")
-    credits = [
-        _credit("title", score.title, justify="center", valign="top", size=22),
-        _credit("composer", score.artist, justify="right", valign="bottom", size=12),
-    ]
-    for i, element in enumerate([*head, identification, *(c for c in credits if c is not None)]):
-        root.insert(i, element)
-
-
-def _credit(kind: str, text: str, justify: str, valign: str, size: int) -> ET.Element | None:
-    """Text at the head of the first page."""
-    if not text:
-        return None
-    credit = ET.Element("credit", page="1")
-    ET.SubElement(credit, "credit-type").text = kind
-    words = ET.SubElement(credit, "credit-words", justify=justify, halign=justify, valign=valign)
-    words.set("font-size", str(size))
-    words.text = _printable(text)
-    return credit
-
-
-def _printable(text: str) -> str:
-    """Without the control characters that XML has no way to hold."""
-    return "".join(c for c in text if c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff")
-
-
-def _name_part(root: ET.Element, part: ET.Element, identifier: str) -> ET.Element:
-    """Give a part and its player the ids that music21 would draw at random; its entry in the part list."""
-    listed = next(entry for entry in root.iter("score-part") if entry.get("id") == part.get("id"))
-    for element in (listed, part):
-        element.set("id", identifier)
-    for tag in ("score-instrument", "midi-instrument"):
-        for element in listed.findall(tag):
-            element.set("id", f"{identifier}-I1")
-    for measure in part.findall("measure"):
-        if measure.get("number") == "0":
-            measure.set("implicit", "yes")
-    return listed
-
-
-def _finish_drums(listed: ET.Element, part: ET.Element) -> None:
-    """Name the sound of every drum note, so that programs play it."""
-    identifier = part.get("id", "")
-    looks = {(sound.position, sound.notehead): sound for sound in SOUNDS}
-    used = {}
-    for written in part.iter("note"):
-        unpitched = written.find("unpitched")
-        if unpitched is None:
-            continue
-        position = unpitched.findtext("display-step", "") + unpitched.findtext("display-octave", "")
-        sound = looks[position, written.findtext("notehead", "normal")]
-        used[sound.key] = sound
-        place = [i for i, child in enumerate(written) if child.tag in ("duration", "tie")][-1:] or [
-            list(written).index(unpitched)
-        ]
-        written.insert(place[0] + 1, ET.Element("instrument", id=f"{identifier}-I{sound.key}"))
-    if not used:
-        return
-    for element in [*listed.findall("score-instrument"), *listed.findall("midi-instrument")]:
-        listed.remove(element)
-    for key in sorted(used):
-        player = ET.SubElement(listed, "score-instrument", id=f"{identifier}-I{key}")
-        ET.SubElement(player, "instrument-name").text = used[key].name
-    for key in sorted(used):
-        player = ET.SubElement(listed, "midi-instrument", id=f"{identifier}-I{key}")
-        ET.SubElement(player, "midi-channel").text = "10"
-        ET.SubElement(player, "midi-program").text = "1"
-        ET.SubElement(player, "midi-unpitched").text = str(key + 1)
-
-
-def _number_voices(measure: ET.Element) -> None:
-    """Voices 1 to 4 on the first staff, 5 to 8 on the second, as programs expect them."""
-    seen: dict[str, list[str]] = {}
-    for element in measure.findall("note"):
-        voice = element.find("voice")
-        if voice is None:
-            continue
-        staff = element.findtext("staff", "1")
-        voices = seen.setdefault(staff, [])
-        if (number := voice.text or "1") not in voices:
-            voices.append(number)
-        voice.text = str(4 * (int(staff) - 1) + voices.index(number) + 1)
-
-
-def _finish_lyrics(written: ET.Element) -> None:
-    """Extender lines after the last syllable of a word that is held over a tie or a slur."""
-    held = any(tie.get("type") == "start" for tie in written.findall("tie")) or any(
-        slur.get("type") == "start" for slur in written.iter("slur")
-    )
-    for lyric in written.findall("lyric"):
-        for text in lyric.findall("text"):
-            text.text = _printable(text.text or "")
-        syllabics = [syllabic.text for syllabic in lyric.findall("syllabic")]
-        if held and syllabics and syllabics[-1] in ("single", "end"):
-            ET.SubElement(lyric, "extend")
+        partial.write_text(document(score), encoding="utf-8")
 
 
 # MIDI
@@ -380,7 +247,7 @@ def write_pdf(pages: Sequence[str], path: Path, title: str = "") -> None:
 
 
 def _typst_text(text: str) -> str:
-    return '"' + _printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + printable(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write_music_fonts(pages: Sequence[str], folder: Path) -> None:

@@ -18,6 +18,11 @@ class DrumSound:
     position: str
     notehead: str = "normal"
 
+    @property
+    def foot(self) -> bool:
+        """Whether a foot plays it: written with stems down."""
+        return self.key in _FEET
+
 
 SOUNDS = (
     DrumSound(36, "Bass Drum", "F4"),
@@ -41,6 +46,7 @@ SOUNDS = (
     DrumSound(54, "Tambourine", "E5", "x"),
     DrumSound(70, "Maracas", "D5", "x"),
 )
+_FEET = (36, 44)
 _BY_KEY = {sound.key: sound for sound in SOUNDS}
 _SAME_SOUND = {35: 36, 40: 38, 48: 47, 57: 49, 59: 51}
 """General MIDI's second kick, snare, tom, crash and ride, which are written as the first."""

@@ -1,49 +1,34 @@
-"""From written notes to a music21 score: parts, bars, ties, rests, accidentals, beams, clefs and marks.
+"""From written notes to a score on paper: parts, bars, ties, rests, accidentals, beams, clefs and marks.
 
-Task: put every decision of the stages before (bars, voices, spelling, chords, underlay) on paper, complete,
-so that nothing is left for a reader of the file to guess. Method: each bar of each voice is filled with
-segments of notes and rests whose values :mod:`notation.rhythm` chooses; music21's own notation making is
-not used, since it neither knows the voices nor keeps the meter visible.
+Task: put every decision of the stages before (bars, voices, spelling, chords, underlay, expression) on paper,
+complete, so that nothing is left for a reader of the file to guess. Method: each bar of each voice is filled
+with segments of notes and rests whose values :mod:`notation.rhythm` chooses; :mod:`notation.musicxml` writes
+the result down as it stands.
 
 Conventions: see :mod:`notation.events`. Accidentals hold to the bar line in their octave; one that only
-reminds (the note was altered in the bar before, or in another octave) is in parentheses.
+reminds (the note was altered in the bar before, or in another octave) is in parentheses. Drums have two
+voices, hands with stems up and feet with stems down, each stroke written to the next one or to the beat.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
-from music21 import (
-    bar,
-    beam,
-    chord,
-    clef,
-    duration,
-    harmony,
-    instrument,
-    interval,
-    key,
-    layout,
-    metadata,
-    meter,
-    note,
-    percussion,
-    pitch,
-    spanner,
-    stream,
-    tempo,
-    tie,
-)
-
 from notation import rhythm
 from notation.events import Bar, ChordSymbol, Key, ScoreNote
-from notation.percussion import sound_of
+from notation.expression import Expression
+from notation.instruments import VOICINGS as VOICINGS
+from notation.instruments import Voicing, voicing_of
+from notation.percussion import DrumSound, sound_of
+from notation.registers import OctaveLine, Reach, choose_clefs, octave_lines, place_of
+from notation.sections import Section
 from notation.underlay import SungNote
 from transcription.beatgrid import TimeSignature
 from transcription.notes import Note
@@ -54,7 +39,8 @@ class WrittenPart:
     """The notes of one stem as written, with what belongs to each of them.
 
     ``names`` spells each note (``"F#4"``, ``"Bb3"``) and ``sung`` holds its lyrics (empty: none).
-    Notes whose heard note is in ``spoken`` have a rhythm but no pitch of their own.
+    Notes whose heard note is in ``spoken`` have a rhythm but no pitch of their own. ``program`` is
+    the General MIDI program (from 0) that plays it, where a file says so.
     """
 
     stem: str
@@ -63,6 +49,7 @@ class WrittenPart:
     sung: tuple[SungNote, ...] = ()
     staves: int = 1
     spoken: frozenset[Note] = frozenset()
+    program: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.notes):
@@ -70,10 +57,79 @@ class WrittenPart:
         if self.sung and len(self.sung) != len(self.notes):
             raise ValueError(f"{len(self.notes)} notes but lyrics for {len(self.sung)}")
 
+    @property
+    def voicing(self) -> Voicing:
+        """How the part is called, plays and reads."""
+        return voicing_of(self.stem, self.program)
+
+    @property
+    def unpitched(self) -> bool:
+        """Whether it is a drum set."""
+        return self.voicing.family == "drums"
+
+
+@dataclass(slots=True)
+class Head:
+    """One notehead: its place as written (of a drum, as in the treble clef), and its accidental.
+
+    ``accidental`` is MusicXML's name of the one that is shown ("": none), in parentheses if it ``reminds``.
+    """
+
+    step: str
+    alter: int
+    octave: int
+    shape: str = "normal"
+    drum: DrumSound | None = None
+    accidental: str = ""
+    reminds: bool = False
+    tied_from: bool = False
+    tied_to: bool = False
+
+
+@dataclass(slots=True)
+class Element:
+    """A note, chord, grace note or rest (without heads) as written in its bar.
+
+    ``onset`` counts from the bar line; a grace note lasts 0. ``slurs`` are "start" and "stop".
+    """
+
+    onset: Fraction
+    length: Fraction
+    name: str = ""
+    dots: int = 0
+    tuplet: rhythm.Tuplet | None = None
+    bracket: bool = False
+    beams: rhythm.Beams = ()
+    heads: tuple[Head, ...] = ()
+    grace: bool = False
+    stem: str = ""
+    hidden: bool = False
+    whole_bar: bool = False
+    marks: frozenset[str] = frozenset()
+    sung: SungNote | None = None
+    slurs: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class StaffBar:
+    """One bar of one staff: its voices, each filling the bar."""
+
+    clef: str
+    voices: list[list[Element]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PagePart:
+    """A part on paper: its staves from the top, each with every bar, and its octave lines."""
+
+    voicing: Voicing
+    staves: tuple[tuple[StaffBar, ...], ...]
+    octaves: tuple[OctaveLine, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class NotatedScore:
-    """A finished score: what was decided, and the music21 score that puts it on paper."""
+    """A finished score: what was decided, and how it stands on paper."""
 
     title: str
     artist: str
@@ -82,9 +138,11 @@ class NotatedScore:
     beats_per_minute: int
     parts: tuple[WrittenPart, ...]
     chords: tuple[ChordSymbol, ...]
-    stream: stream.Score
-    keys: tuple[tuple[Fraction, Key], ...] = ()
+    page: tuple[PagePart, ...]
+    keys: tuple[tuple[Fraction, Key], ...]
     """Every key with the bar line (in quarters) from which it holds; the first is ``key``."""
+    expression: Expression = Expression()
+    sections: tuple[Section, ...] = ()
 
     @property
     def time_signature(self) -> TimeSignature:
@@ -93,50 +151,21 @@ class NotatedScore:
 
     @property
     def quarters_per_minute(self) -> float:
-        """The tempo as written, in quarters."""
+        """The tempo as written at the beginning, in quarters."""
         return self.beats_per_minute * float(self.time_signature.beat_quarters)
 
+    @property
+    def stream(self) -> Any:
+        """The score as music21 reads it, for whoever wants to go on with that library."""
+        from music21 import converter
 
-@dataclass(frozen=True, slots=True)
-class Voicing:
-    """How a stem's part is called, plays and reads."""
+        from notation.musicxml import document
 
-    name: str
-    abbreviation: str
-    program: int
-    instrument: type[instrument.Instrument]
+        return converter.parseData(document(self), format="musicxml")
 
 
-VOICINGS: Mapping[str, Voicing] = {
-    "vocals": Voicing("Voice", "V.", 53, instrument.Vocalist),
-    "guitar": Voicing("Guitar", "Gtr.", 25, instrument.AcousticGuitar),
-    "other": Voicing("Accompaniment", "Acc.", 0, instrument.Piano),
-    "mix": Voicing("Piano", "Pno.", 0, instrument.Piano),
-    "piano": Voicing("Piano", "Pno.", 0, instrument.Piano),
-    "bass": Voicing("Bass", "Bass", 33, instrument.ElectricBass),
-    "drums": Voicing("Drums", "Dr.", 0, instrument.UnpitchedPercussion),
-}
-"""What is known of each stem, in the order of the score. Programs count from 0 as in MIDI."""
-
-_DRUM_CHANNEL = 9  # from 0: MIDI's tenth
 _TENOR_BELOW = 60  # voices with a lower median read an octave above their sound, in the treble clef
 _BASS_BELOW = 48  # and still lower ones in the bass clef
-_CLEF_SPLIT = 57  # other parts: treble clef from this median pitch on
-_CHORD_KINDS = {
-    "": "major",
-    "m": "minor",
-    "7": "dominant-seventh",
-    "maj7": "major-seventh",
-    "m7": "minor-seventh",
-    "dim": "diminished",
-    "dim7": "diminished-seventh",
-    "m7b5": "half-diminished-seventh",
-    "aug": "augmented",
-    "sus4": "suspended-fourth",
-    "sus2": "suspended-second",
-    "6": "major-sixth",
-    "m6": "minor-sixth",
-}
 
 
 def build_score(
@@ -149,88 +178,39 @@ def build_score(
     artist: str = "",
     *,
     keys: Sequence[tuple[Fraction, Key]] = (),
+    expression: Expression = Expression(),
+    sections: Sequence[Section] = (),
 ) -> NotatedScore:
-    """The complete score, nothing left to music21's notation making. Without parts: one empty staff.
+    """The complete score. Without parts: one empty staff.
 
     ``keys`` are the bar lines (in quarters) from which each key holds, where there is more than ``home``.
     """
     keys = tuple(keys) or ((Fraction(0), home),)
-    score = stream.Score(id="score")
-    score.metadata = metadata.Metadata()
-    if title:
-        score.metadata.title = title
-        score.metadata.movementName = title
-    if artist:
-        score.metadata.composer = artist
-    for number, part in enumerate(parts or [WrittenPart("mix", (), ())], start=1):
-        staves = _build_part(part, f"P{number}", bars, keys)
-        for staff in staves:
-            score.insert(0, staff)
-        if len(staves) > 1:
-            group = layout.StaffGroup(staves, name=staves[0].partName, symbol="brace", barTogether=True)
-            group.abbreviation = staves[0].partAbbreviation
-            score.insert(0, group)
-    top = score.parts[0]
-    tempo_mark = max(round(beats_per_minute), 1)
-    _mark_tempo(top, bars, tempo_mark)
-    _write_chords(top, bars, chords)
+    page = tuple(_lay_out(part, bars, keys) for part in parts or [WrittenPart("mix", (), ())])
     return NotatedScore(
-        title, artist, keys[0][1], tuple(bars), tempo_mark, tuple(parts), tuple(chords), score, keys
+        title=title,
+        artist=artist,
+        key=keys[0][1],
+        bars=tuple(bars),
+        beats_per_minute=max(round(beats_per_minute), 1),
+        parts=tuple(parts),
+        chords=tuple(chords),
+        page=page,
+        keys=keys,
+        expression=expression,
+        sections=tuple(sections),
     )
+
+
+def keys_of(bars: Sequence[Bar], keys: Sequence[tuple[Fraction, Key]]) -> list[Key]:
+    """The key of each bar."""
+    starts = [start for start, _ in keys]
+    return [keys[max(bisect_right(starts, laid.start) - 1, 0)][1] for laid in bars]
 
 
 # Parts
 
-
 _Keys = tuple[tuple[Fraction, Key], ...]
-
-
-def _build_part(part: WrittenPart, identifier: str, bars: Sequence[Bar], keys: _Keys) -> list[stream.Part]:
-    voicing = VOICINGS.get(part.stem) or VOICINGS["other"]
-    ids = (f"{identifier}-n{i}" for i in itertools.count(1))
-    staves: list[stream.Part] = []
-    for number in range(1, part.staves + 1):
-        chosen = [i for i, n in enumerate(part.notes) if n.staff == number or part.staves == 1]
-        staff: stream.Part = stream.Part() if part.staves == 1 else stream.PartStaff()
-        staff.id = identifier if part.staves == 1 else f"{identifier}-staff{number}"
-        staff.partName = voicing.name
-        staff.partAbbreviation = voicing.abbreviation
-        staff.insert(0, _player(part, voicing, identifier))
-        first_clef = _choose_clef(part, [part.notes[i].pitch for i in chosen], number)
-        _fill(staff, part, chosen, bars, keys, first_clef, ids)
-        staves.append(staff)
-    return staves
-
-
-def _player(part: WrittenPart, voicing: Voicing, identifier: str) -> instrument.Instrument:
-    player = voicing.instrument()
-    player.partId = identifier
-    player.partName = player.instrumentName = voicing.name
-    player.partAbbreviation = voicing.abbreviation
-    player.instrumentId = f"{identifier}-I1"
-    player.midiProgram = voicing.program
-    number = list(VOICINGS).index(part.stem) if part.stem in VOICINGS else len(VOICINGS)
-    player.midiChannel = _DRUM_CHANNEL if part.stem == "drums" else number
-    player.transposition = interval.Interval("P-8") if part.stem == "bass" else None
-    return player
-
-
-def _choose_clef(part: WrittenPart, pitches: Sequence[int], staff: int) -> clef.Clef:
-    if part.stem == "drums":
-        return clef.PercussionClef()
-    if part.stem == "bass":
-        return clef.BassClef()
-    middle = median(pitches) if pitches else (60 if staff == 1 else 48)
-    if part.stem in ("vocals", "guitar") and part.staves == 1:
-        if middle < _BASS_BELOW and part.stem == "vocals":
-            return clef.BassClef()
-        return clef.Treble8vbClef() if middle < _TENOR_BELOW else clef.TrebleClef()
-    if part.staves > 1:  # A hand crosses over only where its staff lies wholly in the other's range.
-        middle += 5 if staff == 1 else -5
-    return clef.TrebleClef() if middle >= _CLEF_SPLIT else clef.BassClef()
-
-
-# Bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,15 +220,59 @@ class _Event:
     onset: Fraction
     end: Fraction
     notes: tuple[int, ...]
-    graces: tuple[tuple[int, ...], ...] = ()
+    graces: tuple[int, ...] = ()
 
 
-def _events(part: WrittenPart, chosen: Sequence[int]) -> list[_Event]:
+@dataclass(slots=True)
+class _Staff:
+    """What is remembered while a staff is filled from left to right."""
+
+    part: WrittenPart
+    voicing: Voicing
+    drums: bool
+    last_bar: dict[str, int] = field(default_factory=dict)
+    first_of: dict[int, Element] = field(default_factory=dict)
+    """The written element that starts each note of the part, for lyrics and slurs."""
+    last_of: dict[int, Element] = field(default_factory=dict)
+
+
+def _lay_out(part: WrittenPart, bars: Sequence[Bar], keys: _Keys) -> PagePart:
+    voicing = part.voicing
+    held = keys_of(bars, keys)
+    staves = []
+    octaves: list[OctaveLine] = []
+    for number in range(1, part.staves + 1):
+        chosen = [i for i, n in enumerate(part.notes) if n.staff == number or part.staves == 1]
+        state = _Staff(part, voicing, part.unpitched)
+        voices = _voices(state, chosen, bars)
+        clefs = _clefs(state, voices, number, bars)
+        filled = _fill(state, voices, clefs, bars, held)
+        staves.append(tuple(filled))
+        if voicing.family not in ("drums", "voice"):
+            octaves += octave_lines(_reaches(state, voices), bars, clefs, number)
+    return PagePart(voicing, tuple(staves), tuple(octaves))
+
+
+def _voices(state: _Staff, chosen: Sequence[int], bars: Sequence[Bar]) -> dict[int, list[_Event]]:
+    notes = state.part.notes
+    by_voice: dict[int, list[int]] = {}
+    for i in chosen:
+        voice = notes[i].voice
+        if state.drums:
+            voice = 2 if sound_of(notes[i].pitch).foot else 1
+        by_voice.setdefault(voice, []).append(i)
+    voices = {number: _events(state, inside) for number, inside in sorted(by_voice.items())}
+    if state.drums:
+        return {number: _to_the_beat(events, bars) for number, events in voices.items()}
+    return voices
+
+
+def _events(state: _Staff, chosen: Sequence[int]) -> list[_Event]:
     """Chords of one voice in time. A note that would run into the next one ends there.
 
     What was heard twice at one place (two hits of one drum, two stems' worth of a note) is written once.
     """
-    notes = part.notes
+    notes = state.part.notes
     by_onset: dict[Fraction, list[int]] = {}
     graces: dict[Fraction, list[int]] = {}
     for i in chosen:
@@ -257,93 +281,124 @@ def _events(part: WrittenPart, chosen: Sequence[int]) -> list[_Event]:
     graces_of: dict[Fraction, list[int]] = {}
     for onset in sorted(graces):
         # A grace note whose main note is gone leads to the next one, or to the last.
-        main = next((o for o in onsets if o >= onset), onsets[-1] if onsets else None)
-        if main is not None:
-            graces_of.setdefault(main, []).extend(graces[onset])
+        at = min(bisect_left(onsets, onset), len(onsets) - 1)
+        if at >= 0:
+            graces_of.setdefault(onsets[at], []).extend(
+                sorted(graces[onset], key=lambda i: (notes[i].heard.onset, notes[i].pitch))
+            )
     events = []
     for onset, following in zip(onsets, [*onsets[1:], None], strict=False):
-        distinct = {_look(part, i): i for i in by_onset[onset]}
+        distinct = {_look(state, i): i for i in by_onset[onset]}
         together = tuple(sorted(distinct.values(), key=lambda i: notes[i].pitch))
         end = max(notes[i].end for i in together)
         if following is not None:
             end = min(end, following)
-        events.append(_Event(onset, end, together, tuple((i,) for i in graces_of.get(onset, ()))))
+        events.append(_Event(onset, end, together, tuple(graces_of.get(onset, ()))))
     return events
 
 
-def _look(part: WrittenPart, index: int) -> tuple[int, str]:
+def _look(state: _Staff, index: int) -> tuple[int, str]:
     """What two notes at one place have in common if they would be written on top of each other."""
-    pitch_number = part.notes[index].pitch
-    return (sound_of(pitch_number).key, "") if part.stem == "drums" else (pitch_number, part.names[index])
+    pitch = state.part.notes[index].pitch
+    return (sound_of(pitch).key, "") if state.drums else (pitch, state.part.names[index])
 
 
-@dataclass(slots=True)
-class _Staff:
-    """What is remembered while a staff is filled from left to right."""
+def _to_the_beat(events: Sequence[_Event], bars: Sequence[Bar]) -> list[_Event]:
+    """Strokes written up to the next one of the voice, or to the end of the beat."""
+    answer = []
+    bar = 0
+    for event, following in zip(events, [*events[1:], None], strict=False):
+        while bar + 1 < len(bars) and bars[bar + 1].start <= event.onset:
+            bar += 1
+        laid = bars[bar]
+        beat = laid.time_signature.beat_quarters
+        origin = laid.start - late_start(laid)
+        end = min(origin + (math.floor((event.onset - origin) / beat) + 1) * beat, laid.end)
+        if following is not None:
+            end = min(end, following.onset)
+        answer.append(_Event(event.onset, end, event.notes, event.graces))
+    return answer
 
-    part: WrittenPart
-    home: Key
-    ids: Iterator[str]
-    last_bar: dict[str, int] = field(default_factory=dict)
-    first_of: dict[int, Any] = field(default_factory=dict)
-    """The written object that starts each note of the part, for lyrics and slurs."""
-    last_of: dict[int, Any] = field(default_factory=dict)
+
+def _places(state: _Staff, event: _Event) -> list[int]:
+    shift = state.voicing.octave
+    return [place_of(step, octave + shift) for step, _, octave in map(_parse, _names(state, event))]
+
+
+def _names(state: _Staff, event: _Event) -> list[str]:
+    return [state.part.names[i] for i in event.notes]
+
+
+def _clefs(
+    state: _Staff, voices: Mapping[int, Sequence[_Event]], number: int, bars: Sequence[Bar]
+) -> list[str]:
+    """The clef of each bar. A singer keeps one; a hand reads the other's where it lies in its range."""
+    voicing = state.voicing
+    if voicing.family == "voice" and len(voicing.clefs) > 1:
+        pitches = [state.part.notes[i].pitch for events in voices.values() for e in events for i in e.notes]
+        middle = median(pitches) if pitches else _TENOR_BELOW
+        clef = "bass" if middle < _BASS_BELOW else "treble-8" if middle < _TENOR_BELOW else "treble"
+        return [clef] * len(bars)
+    clefs = voicing.clefs
+    if len(clefs) == 1:
+        return [clefs[0]] * len(bars)
+    if state.part.staves > 1 and number > 1:
+        clefs = ("bass", "treble")
+    in_bars: list[list[int]] = [[] for _ in bars]
+    for events in voices.values():
+        bar = 0
+        for event in events:
+            while bar + 1 < len(bars) and bars[bar + 1].start <= event.onset:
+                bar += 1
+            in_bars[bar] += _places(state, event)
+    return choose_clefs(in_bars, clefs)
+
+
+def _reaches(state: _Staff, voices: Mapping[int, Sequence[_Event]]) -> list[Reach]:
+    """From moment to moment of a staff, how low and how high its notes lie."""
+    moments: dict[Fraction, tuple[Fraction, int, int]] = {}
+    for events in voices.values():
+        for event in events:
+            places = _places(state, event)
+            end, low, high = moments.get(event.onset, (event.end, places[0], places[0]))
+            moments[event.onset] = max(end, event.end), min(low, *places), max(high, *places)
+    return [Reach(onset, *moments[onset]) for onset in sorted(moments)]
+
+
+# Bars
 
 
 def _fill(
-    staff: stream.Part,
-    part: WrittenPart,
-    chosen: Sequence[int],
+    state: _Staff,
+    voices: Mapping[int, Sequence[_Event]],
+    clefs: Sequence[str],
     bars: Sequence[Bar],
-    keys: _Keys,
-    first_clef: clef.Clef,
-    ids: Iterator[str],
-) -> None:
-    state = _Staff(part, keys[0][1], ids)
-    voices = {
-        number: _events(part, [i for i in chosen if part.notes[i].voice == number])
-        for number in sorted({part.notes[i].voice for i in chosen})
-    }
-    signature = None
-    for index, laid in enumerate(bars):
-        measure = stream.Measure(number=laid.number)
-        if index == 0:
-            measure.clef = first_clef
-        current = [k for start, k in keys if start <= laid.start][-1:] or [keys[0][1]]
-        if index == 0 or current[0].fifths != state.home.fifths:
-            measure.keySignature = key.KeySignature(0 if part.stem == "drums" else current[0].fifths)
-        state.home = current[0]
-        if laid.time_signature != signature:
-            signature = laid.time_signature
-            measure.timeSignature = meter.TimeSignature(str(signature))
-        late = _late_start(laid)
-        measure.paddingLeft = late
+    keys: Sequence[Key],
+) -> list[StaffBar]:
+    filled = []
+    home = keys[0]
+    for laid, clef, current in zip(bars, clefs, keys, strict=True):
+        bar = StaffBar(clef)
+        late = late_start(laid)
         sounding = {number: inside for number, events in voices.items() if (inside := _within(events, laid))}
-        written: list[tuple[Fraction, Any]] = []
-        if not sounding and not late:
-            measure.append(_bar_rest(laid))
-        elif not sounding:  # Readers take a whole-bar rest for a full bar, which a pick-up isn't.
+        if not sounding and laid.length == laid.time_signature.bar_quarters:
+            bar.voices.append([Element(Fraction(0), laid.length, whole_bar=True)])
+        elif not sounding:  # Readers take a whole-bar rest for a full bar, which this one isn't.
             sounding = {1: ()}
         for number, events in sounding.items():
-            elements = _write_voice(events, laid, late, state, hide_rests=number > 1 and len(sounding) > 1)
-            written += elements
-            if len(sounding) == 1:
-                home_stream: Any = measure
-            else:
-                home_stream = stream.Voice(id=number)
-                for _, element in elements:
-                    if not element.isRest:
-                        element.stemDirection = "up" if number == 1 else "down"
-                measure.insert(0, home_stream)
-            for offset, element in elements:
-                home_stream.coreInsert(_offset(offset), element)
-            home_stream.coreElementsChanged()
-        if part.stem != "drums":
-            _mark_accidentals(written, state)
-        measure.rightBarline = bar.Barline("final") if index == len(bars) - 1 else None
-        staff.coreInsert(_offset(laid.start), measure)
-    staff.coreElementsChanged()
-    _write_lyrics(staff, state)
+            elements = _write_voice(events, laid, late, state)
+            if len(sounding) > 1 or state.drums:
+                for element in elements:
+                    element.stem = "" if not element.heads else "up" if number % 2 else "down"
+                    element.hidden = not element.heads and number > 1 and len(sounding) > 1
+            bar.voices.append(elements)
+        if not state.drums:
+            if current.fifths != home.fifths:
+                home, state.last_bar = current, {}
+            _mark_accidentals(bar, current, state)
+        filled.append(bar)
+    _write_lyrics(state)
+    return filled
 
 
 def _within(events: Sequence[_Event], laid: Bar) -> Sequence[_Event]:
@@ -352,134 +407,123 @@ def _within(events: Sequence[_Event], laid: Bar) -> Sequence[_Event]:
     return events[first : bisect_left(events, laid.end, lo=first, key=lambda event: event.onset)]
 
 
-def _late_start(laid: Bar) -> Fraction:
+def late_start(laid: Bar) -> Fraction:
     """How far into the full bar a pick-up starts."""
     full = laid.time_signature.bar_quarters
     return max(full - laid.length, Fraction(0)) if laid.number == 0 else Fraction(0)
 
 
-def _offset(t: Fraction) -> float | Fraction:
-    """As music21 keeps offsets: floats where they are exact."""
-    return t if t.denominator & (t.denominator - 1) else float(t)
+def _meter(laid: Bar) -> TimeSignature:
+    """The meter by which a bar is divided: of a bar longer than its signature says, one that covers it."""
+    signature = laid.time_signature
+    if laid.length <= signature.bar_quarters:
+        return signature
+    unit = Fraction(4, signature.denominator)
+    return TimeSignature(min(math.ceil(laid.length / unit), 32), signature.denominator)
 
 
-def _bar_rest(laid: Bar) -> note.Rest:
-    rest = note.Rest(quarterLength=_offset(laid.length))
-    rest.fullMeasure = True
-    return rest
+_Spelled = tuple[tuple[rhythm.Value, ...], tuple[rhythm.Beams, ...], tuple[bool, ...]]
 
 
-def _write_voice(
-    events: Sequence[_Event], laid: Bar, late: Fraction, state: _Staff, hide_rests: bool
-) -> list[tuple[Fraction, Any]]:
+@lru_cache(maxsize=4096)
+def _spelled(segments: tuple[rhythm.Segment, ...], meter: TimeSignature) -> _Spelled:
+    """Values, beams and brackets of a bar of one voice; songs are full of equal bars."""
+    values = rhythm.spell(segments, meter)
+    beams = rhythm.beams(values, [segments[value.segment].rest for value in values], meter)
+    return tuple(values), tuple(beams), tuple(rhythm.brackets(values, beams))
+
+
+def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _Staff) -> list[Element]:
     """The written notes and rests of one voice in one bar, each with its offset in the bar."""
     segments: list[rhythm.Segment] = []
     sources: list[_Event | None] = []
+    shift = late - laid.start
     at = laid.start
     for event in events:
         start, end = max(event.onset, laid.start), min(event.end, laid.end)
         if start > at:
-            segments.append(rhythm.Segment(at - laid.start + late, start - laid.start + late, rest=True))
+            segments.append(rhythm.Segment(at + shift, start + shift, rest=True))
             sources.append(None)
-        segments.append(rhythm.Segment(start - laid.start + late, end - laid.start + late))
+        segments.append(rhythm.Segment(start + shift, end + shift))
         sources.append(event)
         at = end
     if at < laid.end:
-        segments.append(rhythm.Segment(at - laid.start + late, laid.length + late, rest=True))
+        segments.append(rhythm.Segment(at + shift, laid.end + shift, rest=True))
         sources.append(None)
-    values = rhythm.spell(segments, laid.time_signature)
-    beams = rhythm.beams(values, [sources[v.segment] is None for v in values], laid.time_signature)
-    bracketed = rhythm.brackets(values, beams)
-    elements: list[tuple[Fraction, Any]] = []
+    values, beams, bracketed = _spelled(tuple(segments), _meter(laid))
+    elements: list[Element] = []
     for value, marks, bracket in zip(values, beams, bracketed, strict=True):
         source = sources[value.segment]
-        offset = value.start - late
+        offset = value.start - late if late else value.start
+        element = Element(offset, value.length, value.name, value.dots, value.tuplet, bracket, beams=marks)
         if source is None:
-            rest = note.Rest(duration=_duration(value, bracket))
-            rest.fullMeasure = False
-            rest.style.hideObjectOnPrint = hide_rests
-            elements.append((offset, rest))
+            elements.append(element)
             continue
         begins = laid.start + offset == source.onset
         finishes = laid.start + offset + value.length == source.end
+        if begins and source.graces:
+            elements += _graces(source.graces, offset, state)
+        element.heads = tuple(_head(i, state) for i in source.notes)
+        for head in element.heads:
+            head.tied_to, head.tied_from = not begins, not finishes
+        element.marks = _marks(state.part.notes, source.notes, begins, finishes)
         if begins:
-            elements += [(offset, _sound(grace, state).getGrace()) for grace in source.graces]
-        sound = _sound(source.notes, state)
-        sound.duration = _duration(value, bracket)
-        if not (begins and finishes):
-            kind = "start" if begins else "stop" if finishes else "continue"
-            for member in sound.notes if isinstance(sound, chord.ChordBase) else [sound]:
-                member.tie = tie.Tie(kind)
-        _set_beams(sound, marks)
-        if begins:
-            state.first_of.update(dict.fromkeys(source.notes, sound))
-        state.last_of.update(dict.fromkeys(source.notes, sound))
-        elements.append((offset, sound))
+            state.first_of.update(dict.fromkeys(source.notes, element))
+        state.last_of.update(dict.fromkeys(source.notes, element))
+        elements.append(element)
     return elements
 
 
-def _duration(value: rhythm.Value, bracket: bool) -> duration.Duration:
-    written = duration.Duration(type=value.name, dots=value.dots)
-    if value.tuplet:
-        tuplet = duration.Tuplet(value.tuplet.actual, value.tuplet.normal, value.tuplet.unit)
-        if value.tuplet.starts and value.tuplet.stops:
-            tuplet.type = "startStop"
-        elif value.tuplet.starts or value.tuplet.stops:
-            tuplet.type = "start" if value.tuplet.starts else "stop"
-        tuplet.bracket = bracket
-        written.appendTuplet(tuplet)
-    return written
+def _graces(indices: Sequence[int], offset: Fraction, state: _Staff) -> list[Element]:
+    """Grace notes before their note: an eighth with a slash, or several sixteenths under their beams."""
+    graces = [
+        Element(offset, Fraction(0), "eighth" if len(indices) == 1 else "16th", grace=True) for _ in indices
+    ]
+    for number, (element, i) in enumerate(zip(graces, indices, strict=True)):
+        element.heads = (_head(i, state),)
+        if len(graces) > 1:
+            mark = "start" if number == 0 else "stop" if number == len(graces) - 1 else "continue"
+            element.beams = (mark, mark)
+        state.first_of[i] = state.last_of[i] = element
+    return graces
 
 
-def _set_beams(sound: Any, marks: rhythm.Beams) -> None:
-    for number, mark in enumerate(marks, start=1):
-        kind, _, direction = mark.partition("-")
-        line = beam.Beam(kind, direction or None)
-        line.number = number
-        sound.beams.beamsList.append(line)
+def _marks(
+    notes: Sequence[ScoreNote], indices: Iterable[int], begins: bool, finishes: bool
+) -> frozenset[str]:
+    """Signs at one written value: a fermata is on the last of tied ones, all others on the first.
 
-
-def _sound(indices: Sequence[int], state: _Staff) -> Any:
-    part = state.part
-    if part.stem == "drums":
-        hits = [_hit(part.notes[i].pitch, state) for i in indices]
-        if len(hits) == 1:
-            return hits[0]
-        together = percussion.PercussionChord(hits)
-        together.stemDirection = "up"
-        return together
-    octave_up = 12 if part.stem == "bass" else 0
-    notes = []
+    A mordent is "inverted-mordent" (MusicXML's word for the one with the upper note) by what was heard.
+    """
+    marks: set[str] = set()
     for i in indices:
-        written = note.Note(_pitch(part.names[i], octave_up // 12))
-        written.id = next(state.ids)
-        if part.notes[i].heard in part.spoken:
-            written.notehead = "x"
-        notes.append(written)
-    return notes[0] if len(notes) == 1 else chord.Chord(notes)
+        for mark in notes[i].marks:
+            if finishes if mark == "fermata" else begins:
+                upper = any(other.pitch > notes[i].pitch for other in notes[i].absorbed)
+                marks.add("inverted-mordent" if mark == "mordent" and upper else mark)
+    return frozenset(marks)
 
 
-def _hit(pitch_number: int, state: _Staff) -> note.Unpitched:
-    look = sound_of(pitch_number)
-    hit = note.Unpitched(displayName=look.position)
-    hit.notehead = look.notehead
-    hit.stemDirection = "up"
-    hit.id = next(state.ids)
-    return hit
+def _head(index: int, state: _Staff) -> Head:
+    part = state.part
+    if state.drums:
+        sound = sound_of(part.notes[index].pitch)
+        return Head(sound.position[0], 0, int(sound.position[1:]), sound.notehead, sound)
+    step, alter, octave = _parse(part.names[index])
+    shape = "x" if part.spoken and part.notes[index].heard in part.spoken else "normal"
+    return Head(step, alter, octave + state.voicing.octave, shape)
 
 
-def _pitch(name: str, octaves: int = 0) -> pitch.Pitch:
-    """music21's pitch for "F#4" or "Bb4", so many octaves higher."""
+@lru_cache(maxsize=1024)
+def _parse(name: str) -> tuple[str, int, int]:
+    """Step, alteration and octave of "F#4" or "Bb-1"."""
     step, rest = name[0], name[1:]
-    alter = rest.count("#") - rest.count("b")
-    octave = int(rest.lstrip("#b")) + octaves
-    written = pitch.Pitch(step=step, octave=octave)
-    if alter:
-        written.accidental = pitch.Accidental(alter)
-    return written
+    return step, rest.count("#") - rest.count("b"), int(rest.lstrip("#b"))
 
 
 # Accidentals
+
+_ACCIDENTALS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-sharp"}
 
 
 def _key_alterations(home: Key) -> dict[str, int]:
@@ -488,83 +532,42 @@ def _key_alterations(home: Key) -> dict[str, int]:
     return {step: (step in sharps) - (step in flats) for step in "ABCDEFG"}
 
 
-def _mark_accidentals(written: Sequence[tuple[Fraction, Any]], state: _Staff) -> None:
+def _mark_accidentals(bar: StaffBar, home: Key, state: _Staff) -> None:
     """Show the accidentals of one bar of one staff, and the ones that remind."""
-    signature = _key_alterations(state.home)
+    signature = _key_alterations(home)
     in_force: dict[tuple[str, int], int] = {}
     this_bar: dict[str, int] = {}
-    for _, element in sorted(written, key=lambda pair: pair[0]):
-        if element.isRest:
-            continue
-        for member in element.notes if isinstance(element, chord.ChordBase) else [element]:
-            place, step = member.pitch, member.pitch.step
-            alter = int(place.alter)
-            held = member.tie is not None and member.tie.type in ("stop", "continue")
-            current = in_force.get((step, place.octave), signature[step])
-            stated = (step, place.octave) in in_force
-            elsewhere = this_bar.get(step, state.last_bar.get(step, signature[step]))
-            shown = alter != current and not held
-            reminds = not shown and not held and not stated and elsewhere != alter
-            if shown or reminds:
-                if place.accidental is None:
-                    place.accidental = pitch.Accidental("natural")
-                place.accidental.displayStyle = "parentheses" if reminds else "normal"
-                in_force[step, place.octave] = alter
-            if place.accidental is not None:
-                place.accidental.displayStatus = shown or reminds
+    written = [element for voice in bar.voices for element in voice if element.heads]
+    if len(bar.voices) > 1:
+        written.sort(key=lambda element: element.onset)
+    for element in written:
+        for head in element.heads:
+            step, alter, place = head.step, head.alter, (head.step, head.octave)
+            if not head.tied_to:
+                shown = alter != in_force.get(place, signature[step])
+                elsewhere = this_bar.get(step, state.last_bar.get(step, signature[step]))
+                head.reminds = not shown and place not in in_force and elsewhere != alter
+                if shown or head.reminds:
+                    head.accidental = _ACCIDENTALS.get(alter, "natural")
+                    in_force[place] = alter
             this_bar[step] = alter
     state.last_bar = this_bar
 
 
-# Words and marks
+# Words
 
 
-def _write_lyrics(staff: stream.Part, state: _Staff) -> None:
+def _write_lyrics(state: _Staff) -> None:
     """Syllables under their notes, and a slur over each melisma."""
-    written = [i for i in range(len(state.part.sung)) if i in state.first_of]
+    all_sung = state.part.sung
+    written = [i for i in range(len(all_sung)) if i in state.first_of]
     start = None
     for i, following in zip(written, [*written[1:], None], strict=False):
-        sung = state.part.sung[i]
+        sung = all_sung[i]
         if sung.syllables:
             start = i
-            state.first_of[i].lyrics = [_lyric(sung)]
-        ends_here = following is None or not state.part.sung[following].held
+            state.first_of[i].sung = sung
+        ends_here = following is None or not all_sung[following].held
         if sung.held and ends_here and start is not None:
-            staff.insert(0, spanner.Slur([state.first_of[start], state.last_of[i]]))
-
-
-def _lyric(sung: SungNote) -> note.Lyric:
-    parts = [note.Lyric(text=s.text, number=1, syllabic=s.syllabic, applyRaw=True) for s in sung.syllables]
-    if len(parts) == 1:
-        return parts[0]
-    whole = note.Lyric(number=1)
-    for component in parts[1:]:
-        component.elisionBefore = "‿"
-    whole.components = parts
-    return whole
-
-
-def _mark_tempo(top: stream.Part, bars: Sequence[Bar], beats_per_minute: int) -> None:
-    name, dots = rhythm.value_name(bars[0].time_signature.beat_quarters) or ("quarter", 0)
-    unit = duration.Duration(type=name, dots=dots)
-    mark = tempo.MetronomeMark(number=beats_per_minute, referent=unit)
-    top.getElementsByClass(stream.Measure).first().insert(0, mark)
-
-
-def _write_chords(top: stream.Part, bars: Sequence[Bar], chords: Sequence[ChordSymbol]) -> None:
-    measures = list(top.getElementsByClass(stream.Measure))
-    for symbol in chords:
-        for laid, measure in zip(bars, measures, strict=True):
-            if laid.start <= symbol.onset < laid.end:
-                measure.insert(_offset(symbol.onset - laid.start), _harmony(symbol))
-                break
-
-
-def _harmony(symbol: ChordSymbol) -> harmony.ChordSymbol:
-    written = harmony.ChordSymbol(
-        root=symbol.root.replace("b", "-"),
-        bass=symbol.bass.replace("b", "-") or None,
-        kind=_CHORD_KINDS.get(symbol.quality, "major"),
-    )
-    written.chordKindStr = symbol.quality
-    return written
+            state.first_of[start].slurs.append("start")
+            state.last_of[i].slurs.append("stop")

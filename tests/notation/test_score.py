@@ -127,10 +127,17 @@ def test_two_staves_are_braced_and_two_voices_have_stems_apart() -> None:
 
 def test_drums_have_their_places_and_heads() -> None:
     score = build(part("drums", written([("0", "1/2", 36), ("0", "1/2", 42), ("1/2", "1/2", 38)], "drums")))
-    first, second = score.stream.parts[0].flatten().notes
-    looks = {(n.displayName, n.notehead) for n in first.notes}
-    assert looks == {("F4", "normal"), ("G5", "x")}
-    assert (second.displayName, second.notehead) == ("C5", "normal")
+    looks = {(n.displayName, n.notehead, n.stemDirection) for n in score.stream.parts[0].flatten().notes}
+    assert looks == {("F4", "normal", "down"), ("G5", "x", "up"), ("C5", "normal", "up")}
+
+
+def test_strokes_last_to_the_next_one_or_to_the_beat() -> None:
+    rows = [("0", "1/4", 36), ("3/4", "1/8", 36), ("0", "1/8", 42), ("1/2", "1/8", 42), ("1", "1/8", 38)]
+    score = build(part("drums", written(rows, "drums")), laid=bars(1))
+    hands, feet = score.page[0].staves[0][0].voices
+    assert [(e.name, e.dots) for e in hands if e.heads] == [("eighth", 0), ("eighth", 0), ("quarter", 0)]
+    assert [(e.name, e.dots) for e in feet if e.heads] == [("eighth", 1), ("16th", 0)]
+    assert all(e.hidden for e in feet if not e.heads)
 
 
 def test_both_snares_of_general_midi_at_once_are_one_stroke() -> None:
