@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import read_midi
+from transcription.notes import Note
 
 SCORE_SUFFIXES = (".musicxml", ".xml")
+LONGEST_WAIT_S = 1800.0  # from one onset to the next: beyond it there are two performances in one file
+LONGEST_S = 6 * 3600.0
+SHORTEST_BEAT_S = 0.05  # nobody counts faster
 
 
 def notate_file(
@@ -32,6 +38,7 @@ def notate_file(
     from transcription.beats import BeatSettings, track_beats
 
     notes = read_midi(midi)
+    check_length(notes, midi)
     if beats is not None:
         grid = read_grid(beats, time_signature)
     else:
@@ -41,6 +48,22 @@ def notate_file(
         write_musicxml(notate(notes, grid, settings=settings, title=midi.stem), score)
     except OSError as error:
         raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
+
+
+def check_length(notes: Sequence[Note], midi: Path) -> None:
+    """Raise FullscoreError where nobody can have played that long, or have waited that long."""
+    for before, after in pairwise(sorted(note.onset for note in notes)):
+        if after - before > LONGEST_WAIT_S:
+            raise FullscoreError(
+                f"nothing begins in {midi} for {(after - before) / 60:.0f} minutes after {before:.0f} s: "
+                "cut it there and write each part by itself"
+            )
+    end = max(note.offset for note in notes)
+    if end > LONGEST_S:
+        raise FullscoreError(
+            f"{midi} lasts {end / 3600:.0f} hours, but a score has {LONGEST_S / 3600:.0f} at most; "
+            "see whether its tempo is right, or cut it into pieces"
+        )
 
 
 def read_grid(path: Path, time_signature: TimeSignature | None = None) -> BeatGrid:
@@ -54,9 +77,14 @@ def read_grid(path: Path, time_signature: TimeSignature | None = None) -> BeatGr
     if numbers is None:
         bar = (time_signature or TimeSignature()).beats_per_bar
         numbers = tuple(index % bar + 1 for index in range(len(table.times)))
-    try:
-        return BeatGrid(
-            tuple(table.times.tolist()), numbers, time_signature or TimeSignature(max(numbers), 4)
+    times = tuple(table.times.tolist())
+    if max(map(abs, times)) > LONGEST_S:
+        raise FullscoreError(f"the beats in {path} are hours away; give their times in seconds")
+    if min((after - before for before, after in pairwise(times)), default=SHORTEST_BEAT_S) < SHORTEST_BEAT_S:
+        raise FullscoreError(
+            f"beats in {path} are less than {SHORTEST_BEAT_S:g} s apart; give their times in seconds"
         )
+    try:
+        return BeatGrid(times, numbers, time_signature or TimeSignature(max(numbers), 4))
     except ValueError as error:
         raise FullscoreError(f"the beats in {path} can't be used: {error}") from error
