@@ -109,9 +109,7 @@ def count_beats(piece: ScorePiece) -> Counted:
         whole = int(numerator) * 4 * TICKS // int(denominator)
         skipped = 0
         if length < whole:
-            if row == 0:
-                skipped = whole - int(length)
-            elif missing == length:
+            if row == 0 or missing == length:
                 skipped = whole - int(length)
             missing = 0 if skipped else whole - int(length)
         else:
