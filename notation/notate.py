@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from lyrics.words import Lyrics
 from notation.chords import find_chords
 from notation.events import Key, ScoreNote
+from notation.expression import express
 from notation.meter import ScoreTime, lay_bars
 from notation.quantise import quantise
 from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
+from notation.sections import find_sections
 from notation.spelling import estimate_key, spell
 from notation.underlay import spoken_notes, underlay
 from notation.voices import assign_voices, needs_two_staves
@@ -41,8 +43,12 @@ def notate(
     settings: NotationSettings = NotationSettings(),
     title: str = "",
     artist: str = "",
+    pedals: Sequence[tuple[float, float]] = (),
 ) -> NotatedScore:
-    """Write the heard notes of all stems as one score, lyrics under the vocal stem."""
+    """Write the heard notes of all stems as one score, lyrics under the vocal stem.
+
+    ``pedals`` are where the sustaining pedal was down, (from, to) in seconds.
+    """
     spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == "vocals"]))
     sounding = [*notes, *spoken]
     bars, time = lay_bars(grid, sounding)
@@ -62,7 +68,11 @@ def notate(
         sung = underlay(lyrics, part) if stem == "vocals" else ()
         staves = 2 if stem == "piano" or any(note.staff == 2 for note in part) else 1
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken))
-    return build_score(parts, bars, key, grid.tempo, chords, title, artist)
+    parts, expression = express(parts, time, pedals, swing=getattr(grid, "swing", False))
+    sections = find_sections(lyrics, time)
+    return build_score(
+        parts, bars, key, grid.tempo, chords, title, artist, expression=expression, sections=sections
+    )
 
 
 def _stems(notes: Sequence[Note]) -> list[str]:
