@@ -17,7 +17,8 @@ class Note:
     """One note as heard.
 
     ``bends`` holds the deviation from ``pitch`` in semitones, at equal steps from onset to offset
-    (empty: none measured). ``stem`` is the name of the stem in which it was heard.
+    (empty: none measured). ``stem`` is the name of the stem in which it was heard; ``track`` counts
+    the tracks of the MIDI file it was read from.
     """
 
     onset: float
@@ -27,6 +28,7 @@ class Note:
     confidence: float = 1.0
     bends: tuple[float, ...] = ()
     stem: str = "mix"
+    track: int = 0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.onset) and math.isfinite(self.offset)) or self.onset < 0:

@@ -1,0 +1,316 @@
+"""Whether a score played by a machine comes back as that score.
+
+    python -m benchmarks.roundtrip [--data FOLDER] [--lieder GIT] [--sample N] [--seed N] [--cache FOLDER]
+                                   [--only TEXT...] [--ways music21 musescore3 bare human] [--worst N]
+
+Task: scores are exported as MIDI, ``fullscore notate`` makes scores of the files, and each note is looked
+for where it was. Scores: the Lieder and lead sheets of the evaluation data, and a random sample of
+Lieder from a git mirror of OpenScore/Lieder (``--lieder``) on which nothing here was tuned.
+
+Ways of playing:
+- music21, musescore3: MIDI as both programs export it (tempo, meter, key, tracks), repeats and chord
+  symbols taken out before;
+- bare: MuseScore's file with all its notes in one track and nothing else in it, at 120 quarters a minute;
+- human: the score performed with human timing (:mod:`training.perform`), one track, nothing else.
+
+Right are, of each written note (ties joined): its place (bar, position and pitch), spelling, value, part,
+staff, and voice (counted from the top of the staff in each bar); ``all`` means everything at once. In the
+last two ways the parts are unknown, so ``all`` there is place, spelling and value. ``extra`` are written
+notes that the score does not have. A bar is right with its number, length and meter; its key separately.
+``--worst`` lists the commonest kinds of wrong notes of each piece.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import mido
+import numpy as np
+
+from training.corpus import GRACE, ScorePiece, read_bytes
+from training.corpus import _unpacked as unpacked
+
+WAYS = ("music21", "musescore3", "bare", "human")
+ONE_TRACK = ("bare", "human")
+WAIT_S = 300
+MEASURES = ("all", "place", "spelling", "value", "part", "staff", "voice", "extra", "bars", "meter", "key")
+REPEATS = re.compile(r"d\. ?[cs]\.|da capo|dal segno|\bfine\b|\bcoda\b|al segno", re.IGNORECASE)
+JUMPS = ("dacapo", "segno", "dalsegno", "coda", "tocoda", "fine", "forward-repeat")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A score to play: its name and its MusicXML, repeats and chord symbols taken out."""
+
+    name: str
+    xml: bytes
+
+
+def main() -> None:
+    root = Path(__file__).resolve().parents[1]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
+    parser.add_argument("--lieder", type=Path, help="git directory of OpenScore/Lieder")
+    parser.add_argument("--sample", type=int, default=40, help="how many of those Lieder")
+    parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--cache", type=Path, help="where the MIDI files are kept")
+    parser.add_argument("--keep", type=Path, help="where our scores are kept")
+    parser.add_argument("--only", nargs="+", default=[""], help="parts of the names of scores to take")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--worst", type=int, default=0, help="how many kinds of wrong notes to list")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    groups = {"evaluation data": list(data_scores(arguments.data))}
+    if arguments.lieder:
+        groups["sample of Lieder"] = list(sampled(arguments.lieder, arguments.sample, arguments.seed))
+    with tempfile.TemporaryDirectory() as scratch:
+        for way in arguments.ways:
+            for title, sources in groups.items():
+                chosen = [s for s in sources if any(text in s.name for text in arguments.only)]
+                _report(way, title, chosen, arguments, Path(scratch))
+
+
+def _report(
+    way: str, title: str, sources: Sequence[Source], arguments: argparse.Namespace, scratch: Path
+) -> None:
+    print(f"\n{way}: {title}\n{'':44}{'notes':>7}" + "".join(f"{name:>9}" for name in MEASURES))
+    rows, counts = [], []
+    for source in sources:
+        midi = Path((arguments.cache or scratch) / f"{source.name}.{way}.mid")
+        made = Path((arguments.keep or scratch) / f"{source.name}.{way}.musicxml")
+        for file in (midi, made):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            true = read_bytes(source.xml, source.name, source.name)
+            if not midi.exists():
+                play(source, way, midi)
+            from pipeline.notate import notate_file
+
+            notate_file(midi, made)
+            found = read_bytes(made.read_bytes(), source.name, str(made))
+        except Exception as error:  # one score that can't be played or read must not stop the rest
+            print(f"{source.name[:43]:44} failed: {type(error).__name__}: {error}"[:140])
+            continue
+        row, wrong = compare(true, found, way in ONE_TRACK)
+        rows.append(row)
+        counts.append(len(true.onset))
+        print(f"{source.name[:43]:44}{len(true.onset):7}" + "".join(f"{row[m]:9.3f}" for m in MEASURES))
+        for text, count in wrong.most_common(arguments.worst):
+            print(f"      {count:5} {text}")
+    if rows:
+        means = [np.average([row[m] for row in rows], weights=counts) for m in MEASURES]
+        print(f"{f'all notes of {len(rows)} scores':44}{sum(counts):7}" + "".join(f"{m:9.3f}" for m in means))
+
+
+# Scores -----------------------------------------------------------------------------------------
+
+
+def data_scores(data: Path) -> Iterator[Source]:
+    """The Lieder and the lead sheets of the evaluation data."""
+    for folder in ("OpenScore_Lieder", "00sapo_OpenEWLD"):
+        for file in sorted((data / folder).rglob("*.mxl")):
+            name = file.parent.name if folder.startswith("Open") else file.stem
+            yield Source(name, plain(file.read_bytes()))
+
+
+def sampled(git: Path, count: int, seed: int) -> Iterator[Source]:
+    """``count`` Lieder of the mirror, none of the evaluation data."""
+    command = ["git", f"--git-dir={git}"]
+    listing = subprocess.run([*command, "ls-tree", "-r", "-z", "HEAD"], capture_output=True, check=True)
+    rows = [row.split("\t", 1) for row in listing.stdout.decode().split("\0") if row.endswith(".mxl")]
+    left_out = re.compile("lc30321236|lc6425381|lc6445119")
+    blobs = {path: about.split()[2] for about, path in rows if not left_out.search(path)}
+    for path in sorted(random.Random(seed).sample(sorted(blobs), count)):
+        data = subprocess.run([*command, "cat-file", "blob", blobs[path]], capture_output=True, check=True)
+        yield Source(f"{Path(path).stem}_{Path(path).parent.name}"[:60].replace(" ", "_"), plain(data.stdout))
+
+
+def plain(data: bytes) -> bytes:
+    """The MusicXML without what is not played as written: repeats, jumps, chord symbols, hidden notes, cues."""
+    root = ElementTree.fromstring(unpacked(data))
+    for parent in root.iter():
+        for child in list(parent):
+            words = " ".join(element.text or "" for element in child.iter("words"))
+            jumps = child.tag == "direction" and (
+                child.find(".//segno") is not None
+                or child.find(".//coda") is not None
+                or REPEATS.search(words)
+            )
+            if child.tag in ("harmony", "repeat", "ending") or jumps:
+                parent.remove(child)
+            elif child.tag == "note" and (child.get("print-object") == "no" or child.find("cue") is not None):
+                _silence(parent, child)
+        for name in JUMPS:
+            parent.attrib.pop(name, None)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+
+
+def _silence(measure: ElementTree.Element, note: ElementTree.Element) -> None:
+    """A rest in the place of a note that isn't to be read."""
+    pitch = note.find("pitch")
+    if pitch is None:
+        return
+    if note.find("chord") is not None or note.find("grace") is not None:
+        measure.remove(note)
+        return
+    rest = ElementTree.Element("rest")
+    note.insert(list(note).index(pitch), rest)
+    for tag in ("pitch", "tie", "notations", "lyric", "cue", "stem", "beam", "accidental"):
+        for child in note.findall(tag):
+            note.remove(child)
+
+
+# Playing ----------------------------------------------------------------------------------------
+
+
+def play(source: Source, way: str, midi: Path) -> None:
+    """Write the score as MIDI, appearing whole or not at all."""
+    with tempfile.TemporaryDirectory() as folder:
+        score, made = Path(folder) / "score.musicxml", Path(folder) / "made.mid"
+        score.write_bytes(source.xml)
+        if way == "music21":
+            export_by_music21(score, made)
+        elif way == "human":
+            perform_score(source, made)
+        else:
+            export_by_musescore(score, made)
+        if way == "bare":
+            strip(made)
+        shutil.copyfile(made, midi)
+
+
+def export_by_music21(score: Path, midi: Path) -> None:
+    import music21
+
+    music21.converter.parse(score, forceSource=True).write("midi", midi)
+
+
+def export_by_musescore(score: Path, midi: Path) -> None:
+    program = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("mscore")
+    if program is None:
+        raise OSError("MuseScore 3 is not installed")
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    command = [program, "-o", str(midi), str(score)]
+    subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
+    if not midi.exists():
+        raise OSError(f"MuseScore made nothing of {score}")
+
+
+def strip(path: Path) -> None:
+    """All notes of a file in one track, and nothing else."""
+    midi = mido.MidiFile(path)
+    events = []
+    for track in midi.tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            if message.type in ("note_on", "note_off"):
+                events.append((now, message.type == "note_on" and message.velocity > 0, message))
+    bare = mido.MidiFile(type=0, ticks_per_beat=midi.ticks_per_beat)
+    bare.tracks.append(mido.MidiTrack())
+    now = 0
+    for tick, _, message in sorted(events, key=lambda event: event[:2]):
+        bare.tracks[0].append(message.copy(time=tick - now, channel=0))
+        now = tick
+    bare.save(path)
+
+
+def perform_score(source: Source, midi: Path) -> None:
+    raise NotImplementedError("training.perform does not exist yet")
+
+
+# Comparing --------------------------------------------------------------------------------------
+
+
+def compare(true: ScorePiece, found: ScorePiece, one_part: bool) -> tuple[dict[str, float], Counter[str]]:
+    """The shares that are right, and what is wrong how often."""
+    ours: dict[tuple[int, ...], list[int]] = {}
+    bars, places = _places(found)
+    for index in range(len(found.onset)):
+        ours.setdefault((bars[index], places[index], int(found.pitch[index])), []).append(index)
+    right: Counter[str] = Counter()
+    wrong: Counter[str] = Counter()
+    used = 0
+    true_bars, true_places = _places(true)
+    for index in range(len(true.onset)):
+        key = (true_bars[index], true_places[index], int(true.pitch[index]))
+        candidates = ours.get(key, [])
+        checks = [(_checks(true, index, found, other, one_part), other) for other in candidates]
+        if not checks:
+            kind = "grace" if true.flags[index] & GRACE else "note"
+            wrong[f"{kind} not there (bar {true_bars[index] + 1})"] += 1
+            continue
+        best, other = max(checks, key=lambda check: sum(check[0].values()))
+        candidates.remove(other)
+        used += 1
+        right["place"] += 1
+        right.update(name for name, ok in best.items() if ok)
+        right["all"] += all(best.values())
+        false = " ".join(name for name, ok in best.items() if not ok)
+        if false:
+            wrong[f"wrong {false} (bar {true_bars[index] + 1}, pitch {true.pitch[index]})"] += 1
+    count = len(true.onset)
+    row = {name: right[name] / count for name in MEASURES[:7]}
+    row["extra"] = (len(found.onset) - used) / count
+    return {**row, **_bar_shares(true, found)}, wrong
+
+
+def _places(piece: ScorePiece) -> tuple[list[int], list[int]]:
+    """For each note its bar (0: the first full one, -1: the pick-up) and its place in it from the bar line.
+
+    Places in the pick-up bar count back from its end.
+    """
+    bar = np.searchsorted(piece.bar_start, piece.onset, side="right") - 1
+    place = piece.onset - piece.bar_start[bar]
+    pick_up = _has_pick_up(piece)
+    place = np.where((bar == 0) & pick_up, place - piece.bar_length[0], place)
+    return (bar - pick_up).tolist(), place.tolist()
+
+
+def _has_pick_up(piece: ScorePiece) -> int:
+    nominal = 4 * 10080 * piece.bar_numerator[0] // piece.bar_denominator[0]
+    return int(len(piece.bar_start) > 1 and piece.bar_length[0] < nominal)
+
+
+def _checks(true: ScorePiece, index: int, found: ScorePiece, other: int, one_part: bool) -> dict[str, bool]:
+    def same(name: str) -> bool:
+        return bool(getattr(true, name)[index] == getattr(found, name)[other])
+
+    checks = {"spelling": same("fifths"), "value": same("duration")}
+    if not one_part:
+        checks |= {"part": same("part"), "staff": same("staff"), "voice": same("voice")}
+    return checks
+
+
+def _bar_shares(true: ScorePiece, found: ScorePiece) -> dict[str, float]:
+    """Shares of the true bars that are right: number, length and meter; meter; key."""
+
+    def table(piece: ScorePiece) -> dict[int, tuple[int, int, int, int]]:
+        columns = (piece.bar_length, piece.bar_numerator, piece.bar_denominator, piece.bar_key)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return dict(enumerate(rows, start=-_has_pick_up(piece)))
+
+    ours, theirs = table(found), table(true)
+    none = (0, 0, 0, 99)
+    pairs = [(row, ours.get(number, none)) for number, row in theirs.items()]
+    return {
+        "bars": float(np.mean([a[:3] == b[:3] for a, b in pairs])),
+        "meter": float(np.mean([a[1:3] == b[1:3] for a, b in pairs])),
+        "key": float(np.mean([a[3] == b[3] for a, b in pairs])),
+    }
+
+
+if __name__ == "__main__":
+    main()
