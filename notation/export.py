@@ -25,9 +25,10 @@ import typst
 import verovio
 from fontTools.ttLib import TTFont
 
-from notation.events import ScoreNote
+from notation.events import Key, ScoreNote
+from notation.instruments import VOICINGS, Voicing, voicing_of
 from notation.musicxml import document, printable
-from notation.score import VOICINGS, NotatedScore
+from notation.score import NotatedScore
 from separation.engines import FullscoreError
 from separation.files import whole_file
 from transcription.notes import Note
@@ -56,12 +57,15 @@ _Timed = tuple[int, int, mido.Message | mido.MetaMessage]
 
 
 def write_midi(score: NotatedScore, path: Path) -> None:
-    """Write the score as a MIDI file in its own tempo, with bars, key and lyrics."""
+    """Write the score as a MIDI file in its own tempi, with bars, keys, pedal and lyrics."""
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS)
     conductor: list[_Timed] = [
-        (0, 0, mido.MetaMessage("track_name", name=_latin(score.title))),
-        (0, 0, mido.MetaMessage("set_tempo", tempo=round(60e6 / score.quarters_per_minute))),
-        (0, 0, mido.MetaMessage("key_signature", key=_midi_key(score))),
+        (_ticks(onset), 0, mido.MetaMessage("set_tempo", tempo=_microseconds(tempo)))
+        for onset, tempo in score.tempi
+    ]
+    conductor.append((0, 0, mido.MetaMessage("track_name", name=_latin(score.title))))
+    conductor += [
+        (_ticks(onset), 0, mido.MetaMessage("key_signature", key=_midi_key(key))) for onset, key in score.keys
     ]
     previous = None
     for bar in score.bars:
@@ -73,7 +77,11 @@ def write_midi(score: NotatedScore, path: Path) -> None:
             conductor.append((_ticks(bar.start), 0, change))
     file.tracks.append(_track(conductor))
     for number, part in enumerate(score.parts):
-        channel, messages = _opening(part.stem, number)
+        channel, messages = _opening(part.stem, number, part.voicing)
+        told = score.expression.parts.get(part.stem)
+        for pedal in told.pedals if told else ():
+            messages.append((_ticks(pedal.start), 3, _foot(channel, 127)))
+            messages.append((_ticks(pedal.end), 0, _foot(channel, 0)))
         for i, note in enumerate(part.notes):
             start, end = _sounding(note)
             if note.heard not in part.spoken:
@@ -86,6 +94,15 @@ def write_midi(score: NotatedScore, path: Path) -> None:
         file.tracks.append(_track(messages))
     with whole_file(path) as partial:
         file.save(partial)
+
+
+def _foot(channel: int, value: int) -> mido.Message:
+    return mido.Message("control_change", channel=channel, control=64, value=value)
+
+
+def _microseconds(quarters_per_minute: float) -> int:
+    """The length of a quarter as MIDI holds it."""
+    return min(max(round(60e6 / quarters_per_minute), 1), 0xFFFFFF)
 
 
 def _sounding(note: ScoreNote) -> tuple[int, int]:
@@ -102,7 +119,7 @@ def write_performance(notes: Iterable[Note], path: Path) -> None:
     order = list(VOICINGS)
     ordered = sorted(notes, key=lambda n: (order.index(n.stem) if n.stem in order else len(order), n.stem, n))
     for number, (stem, group) in enumerate(groupby(ordered, key=lambda note: note.stem)):
-        channel, messages = _opening(stem, number)
+        channel, messages = _opening(stem, number, voicing_of(stem))
         heard = list(group)
         if any(note.bends for note in heard):
             messages += _bend_range(channel)
@@ -121,13 +138,13 @@ def write_performance(notes: Iterable[Note], path: Path) -> None:
         file.save(partial)
 
 
-def _opening(stem: str, number: int) -> tuple[int, list[_Timed]]:
+def _opening(stem: str, number: int, voicing: Voicing) -> tuple[int, list[_Timed]]:
     """The channel of a track and its first messages."""
-    channel = 9 if stem == "drums" else (number if number < 9 else number + 1) % 16
-    program = VOICINGS[stem].program if stem in VOICINGS else 0
+    number %= 15
+    channel = 9 if voicing.family == "drums" else number if number < 9 else number + 1
     return channel, [
         (0, 0, mido.MetaMessage("track_name", name=_latin(stem))),
-        (0, 0, mido.Message("program_change", channel=channel, program=program)),
+        (0, 0, mido.Message("program_change", channel=channel, program=voicing.program)),
     ]
 
 
@@ -167,8 +184,11 @@ def _ticks(quarters: Fraction) -> int:
     return round(quarters * TICKS)
 
 
-def _midi_key(score: NotatedScore) -> str:
-    return score.key.tonic + ("m" if score.key.mode == "minor" else "")
+def _midi_key(key: Key) -> str:
+    """The key as MIDI names it, of the fifteen there are."""
+    fifths = min(max(key.fifths, -7), 7) + (3 if key.mode == "minor" else 0)
+    step, sharps = "FCGDAEB"[(fifths + 1) % 7], (fifths + 1) // 7
+    return step + ("#" if sharps > 0 else "b" if sharps < 0 else "") + ("m" if key.mode == "minor" else "")
 
 
 def _latin(text: str) -> str:

@@ -237,20 +237,12 @@ def _signs(score: NotatedScore) -> list[list[_Sign]]:
                 signs.append(_Sign(hairpin.start, 1, 4, _direction(start, where, staff)))
                 signs.append(_Sign(hairpin.end, 1, 2, _direction(stop, where, staff), closes=True))
             lowest = len(page.staves)
-            previous: Fraction | None = None
-            for pedal in told.pedals:
-                place = lowest if several else None
-                change = previous == pedal.start
-                if previous is not None and not change:
-                    stop = _element("pedal", type="stop", line="yes")
-                    signs.append(_Sign(previous, lowest, 5, _direction(stop, "below", place), closes=True))
-                start = _element("pedal", type="change" if change else "start", line="yes")
-                signs.append(_Sign(pedal.start, lowest, 6, _direction(start, "below", place)))
-                previous = pedal.end
-            if previous is not None:
+            place = lowest if several else None
+            for pedal in told.pedals:  # down and up: not all readers know the sign for both at once
+                start = _element("pedal", type="start", line="yes")
                 stop = _element("pedal", type="stop", line="yes")
-                place = lowest if several else None
-                signs.append(_Sign(previous, lowest, 5, _direction(stop, "below", place), closes=True))
+                signs.append(_Sign(pedal.start, lowest, 6, _direction(start, "below", place)))
+                signs.append(_Sign(pedal.end, lowest, 5, _direction(stop, "below", place), closes=True))
         for line in page.octaves:
             where = "above" if line.up else "below"
             place = line.staff if several else None

@@ -1,7 +1,7 @@
 """Clefs and octave lines: which lines a staff reads, bar by bar.
 
 Task: as few ledger lines as a player would accept without changing clef all the time. Method: the cheapest
-row of clefs over the bars (dynamic programming) where every note costs its ledger lines squared and every
+row of clefs over the bars (dynamic programming) where a bar costs the squares of its ledger lines and every
 change a constant; octave lines then cover the runs that still lie far above a treble or below a bass staff.
 
 Conventions: places count steps of the staff from C0 (C4 is 28); score time in quarters. Clefs change at bar
@@ -19,8 +19,8 @@ from notation.events import Bar
 CLEFS = {"treble": 30, "bass": 18, "alto": 24, "tenor": 22, "treble-8": 23, "percussion": 30}
 """The place of the lowest line of each clef."""
 
-CHANGE_COST = 24.0  # squared ledger lines that a change of clef must spare
-STRANGE_COST = 1.0  # for each bar in another clef than the staff's usual one
+CHANGE_COST = 12.0  # mean squared ledger lines, summed over bars, that a change of clef must spare
+STRANGE_COST = 0.5  # for each bar in another clef than the staff's usual one
 OCTAVE_FROM = 2  # ledger lines below which a note ends an octave line
 OCTAVE_MEAN = 3.0  # mean ledger lines of a run that gets one
 OCTAVE_PEAK = 4  # ledger lines of its farthest note
@@ -73,7 +73,8 @@ def choose_clefs(bars: Sequence[Sequence[int]], clefs: Sequence[str]) -> list[st
             came_from.append(number if stays else cheapest)
             cost = best[number] if stays else best[cheapest] + CHANGE_COST
             cost += STRANGE_COST if number and places else 0.0
-            reached.append(cost + sum(ledger_lines(place, clef) ** 2 for place in places))
+            lines = sum(ledger_lines(place, clef) ** 2 for place in places)
+            reached.append(cost + lines / max(len(places), 1))
         best = reached
         sources.append(came_from)
     at = min(range(len(clefs)), key=best.__getitem__)

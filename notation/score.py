@@ -155,6 +155,14 @@ class NotatedScore:
         return self.beats_per_minute * float(self.time_signature.beat_quarters)
 
     @property
+    def tempi(self) -> tuple[tuple[Fraction, float], ...]:
+        """Each tempo in quarters a minute with where it begins, gradual changes as played."""
+        found = {Fraction(0): self.quarters_per_minute}
+        found.update((mark.onset, mark.quarters_per_minute) for mark in self.expression.tempi)
+        found.update(self.expression.curve)
+        return tuple((onset, tempo) for onset, tempo in sorted(found.items()) if tempo > 0)
+
+    @property
     def stream(self) -> Any:
         """The score as music21 reads it, for whoever wants to go on with that library."""
         from music21 import converter
@@ -350,7 +358,8 @@ def _clefs(
         for event in events:
             while bar + 1 < len(bars) and bars[bar + 1].start <= event.onset:
                 bar += 1
-            in_bars[bar] += _places(state, event)
+            places = _places(state, event)
+            in_bars[bar] += {places[0], places[-1]}
     return choose_clefs(in_bars, clefs)
 
 
