@@ -19,6 +19,7 @@ from fractions import Fraction
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import mido
 import typst
@@ -48,6 +49,29 @@ def write_musicxml(score: NotatedScore, path: Path) -> None:
     """Write the score as MusicXML 4.0; the same score gives the same bytes."""
     with whole_file(path) as partial:
         partial.write_text(document(score), encoding="utf-8")
+
+
+def write_mxl(score: NotatedScore, path: Path) -> None:
+    """Write the score as compressed MusicXML; the same score gives the same bytes."""
+    container = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<container><rootfiles><rootfile full-path="score.musicxml"/></rootfiles></container>\n'
+    )
+    with whole_file(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
+        for name, text in (("META-INF/container.xml", container), ("score.musicxml", document(score))):
+            archive.writestr(ZipInfo(name), text, ZIP_DEFLATED)  # without the hour of writing in it
+
+
+def write_score(score: NotatedScore, path: Path) -> None:
+    """Write the score in the format that the suffix of ``path`` says, one of ``pipeline.notate.SCORE_SUFFIXES``."""
+    suffix = path.suffix.lower()
+    if suffix == ".pdf":
+        with tempfile.TemporaryDirectory() as scratch:
+            musicxml = Path(scratch) / "score.musicxml"
+            write_musicxml(score, musicxml)
+            write_pdf(engrave(musicxml), path, score.title)
+    else:
+        {".mid": write_midi, ".mxl": write_mxl}.get(suffix, write_musicxml)(score, path)
 
 
 # MIDI

@@ -11,7 +11,7 @@ from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import read_midi
 from transcription.notes import Note
 
-SCORE_SUFFIXES = (".musicxml", ".xml")
+SCORE_SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".pdf")
 LONGEST_WAIT_S = 1800.0  # from one onset to the next: beyond it there are two performances in one file
 LONGEST_S = 6 * 3600.0
 SHORTEST_BEAT_S = 0.05  # nobody counts faster
@@ -25,14 +25,18 @@ def notate_file(
     time_signature: TimeSignature | None = None,
     key: str | None = None,
 ) -> None:
-    """Write the performance ``midi`` as the MusicXML file ``score``.
+    """Write the performance ``midi`` as ``score``, in the format that its suffix says.
 
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
     without it beats are found from the notes. Raises FullscoreError.
     """
     if score.suffix.lower() not in SCORE_SUFFIXES:
-        raise FullscoreError(f"a score is written as MusicXML, but '{score}' is not called .musicxml or .xml")
-    from notation.export import write_musicxml
+        raise FullscoreError(
+            f"'{score}' is no score: call it {', '.join(SCORE_SUFFIXES[:-1])} or {SCORE_SUFFIXES[-1]}"
+        )
+    if score.exists() and midi.exists() and score.samefile(midi):
+        raise FullscoreError(f"the score would take the place of {midi}; choose another with -o")
+    from notation.export import write_score
     from notation.notate import NotationSettings, notate
     from notation.spelling import parse_key
     from transcription.beats import BeatSettings, track_beats
@@ -45,7 +49,7 @@ def notate_file(
         grid = track_beats(notes, settings=BeatSettings(tempo=tempo, time_signature=time_signature))
     settings = NotationSettings(key=parse_key(key) if key else None)
     try:
-        write_musicxml(notate(notes, grid, settings=settings, title=midi.stem), score)
+        write_score(notate(notes, grid, settings=settings, title=midi.stem), score)
     except OSError as error:
         raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
 

@@ -127,8 +127,8 @@ def test_what_is_no_performance_becomes_no_score(
 
 
 def test_a_score_is_not_written_under_the_name_of_something_else(tmp_path: Path, capsys: Heard) -> None:
-    assert run("notate", tmp_path / "x.mid", "-o", tmp_path / "score.pdf") == FAILED
-    assert "called .musicxml" in capsys.readouterr().err
+    assert run("notate", tmp_path / "x.mid", "-o", tmp_path / "score.docx") == FAILED
+    assert "call it .musicxml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("limit", [1_000, 30_000])

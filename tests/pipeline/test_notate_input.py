@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -394,6 +395,37 @@ def test_a_score_that_cannot_be_called_so_is_told(
     assert [path.name for path in tmp_path.iterdir()] == [played.name]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "begins"),
+    [(".xml", b"<?xml"), (".MXL", b"PK"), (".mid", b"MThd"), (".pdf", b"%PDF")],
+)
+def test_the_suffix_says_the_format(suffix: str, begins: bytes, played: Path, tmp_path: Path) -> None:
+    score = tmp_path / f"score{suffix}"
+    assert run("notate", played, "-o", score) == DONE
+    assert score.read_bytes().startswith(begins)
+    once = score.read_bytes()
+    assert run("notate", played, "-o", score) == DONE
+    assert score.read_bytes() == once
+
+
+def test_compressed_musicxml_holds_the_same_score(played: Path, tmp_path: Path) -> None:
+    for name in ("score.musicxml", "score.mxl"):
+        assert run("notate", played, "-o", tmp_path / name) == DONE
+    with ZipFile(tmp_path / "score.mxl") as archive:
+        container = ET.fromstring(archive.read("META-INF/container.xml"))
+        held = archive.read(container.find("rootfiles/rootfile").get("full-path"))
+    assert held == (tmp_path / "score.musicxml").read_bytes()
+
+
+def test_a_score_does_not_take_the_place_of_its_performance(
+    played: Path, tmp_path: Path, capsys: Heard
+) -> None:
+    before = played.read_bytes()
+    assert run("notate", played, "-o", tmp_path / "." / "scale.mid") == FAILED
+    assert "would take the place" in said_once(capsys)
+    assert played.read_bytes() == before
+
+
 def test_missing_folders_are_made_for_the_score(played: Path, tmp_path: Path) -> None:
     assert run("notate", played, "-o", tmp_path / "a" / "b" / "score.musicxml") == DONE
     assert sound(tmp_path / "a" / "b" / "score.musicxml") == HELD_SCALE
@@ -427,7 +459,7 @@ def test_a_full_disk_leaves_the_older_score(played: Path, tmp_path: Path) -> Non
     )
     assert done.returncode == FAILED
     assert len(done.stderr.splitlines()) == 1
-    assert "full" in done.stderr
+    assert f"can't write {score}" in done.stderr
     assert score.read_text() == "older"
     assert {path.name for path in tmp_path.iterdir()} == {played.name, score.name}
 
