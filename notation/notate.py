@@ -14,11 +14,12 @@ from lyrics.words import Lyrics
 from notation.chords import find_chords
 from notation.events import Key, ScoreNote
 from notation.expression import express
+from notation.keys import find_keys
 from notation.meter import ScoreTime, lay_bars
 from notation.quantise import quantise
 from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
-from notation.spelling import estimate_key, spell
+from notation.spelling import spell
 from notation.underlay import spoken_notes, underlay
 from notation.voices import assign_voices, needs_two_staves
 from separation.engines import option
@@ -54,13 +55,14 @@ def notate(
     bars, time = lay_bars(grid, sounding)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in _stems(sounding)}
     written = {stem: _written(stem, heard, time) for stem, heard in by_stem.items()}
-    key = settings.key or estimate_key([note for note in notes if note.stem != "drums"])
     pitched = [
         note
         for stem, part in written.items()
         for note in part
         if stem != "drums" and note.heard not in spoken
     ]
+    keys = ((bars[0].start, settings.key),) if settings.key else find_keys(pitched, bars)
+    key = keys[0][1]
     chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
     parts = []
     for stem, part in written.items():
@@ -71,7 +73,16 @@ def notate(
     parts, expression = express(parts, time, pedals, swing=getattr(grid, "swing", False))
     sections = find_sections(lyrics, time)
     return build_score(
-        parts, bars, key, grid.tempo, chords, title, artist, expression=expression, sections=sections
+        parts,
+        bars,
+        key,
+        grid.tempo,
+        chords,
+        title,
+        artist,
+        keys=keys,
+        expression=expression,
+        sections=sections,
     )
 
 
