@@ -143,7 +143,7 @@ def express(
     told = {}
     answer = []
     for part in parts:
-        dynamics, hairpins = dynamics_of(part.notes, time.bars)
+        dynamics, hairpins = dynamics_of(part.notes, time.bars) if not part.unpitched else ((), ())
         down = pedal_lines(pedals, part.notes, time) if part is keyboard else ()
         told[part.stem] = PartExpression(dynamics, hairpins, down)
         if not part.unpitched:

@@ -6,15 +6,17 @@ onset, less when it falls within the note, and sharing a note costs extra. Notes
 syllable before them (a melisma) as long as the voice does not rest between them.
 
 Conventions: times in seconds as heard; the answer keeps the order of the notes. No syllable is lost: where
-there are fewer notes than syllables, a note carries several, joined by an elision. Syllables far from any
-sung note (speech, rap, a voice that was not heard as notes) first get spoken notes of their own.
+a held note carries several whose times lie apart, it is struck again for each (:func:`strike_syllables`);
+what still shares a note is joined by an elision. Syllables far from any sung note (speech, rap, a voice
+that was not heard as notes) first get spoken notes of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,9 @@ from lyrics.words import Lyrics, Syllable, Word
 from notation.events import ScoreNote
 from transcription.notes import Note
 
+if TYPE_CHECKING:
+    from notation.meter import ScoreTime
+
 WITHIN_COST = 0.3  # of the distance to the onset, for a syllable that starts while the note sounds
 SHARING_COST = 0.4  # seconds of distance that a second syllable on one note is worth
 EARLY = 0.1  # seconds by which a syllable may start before its note and still count as within
@@ -30,6 +35,8 @@ SPOKEN_AHEAD_S, SPOKEN_BEHIND_S = 0.35, 0.25  # no sung note this long after or 
 LONGEST_SPOKEN_S = 0.4
 SPOKEN_PITCH = 71  # the middle line of the treble clef, where nothing is sung
 SPOKEN_VELOCITY = 64
+STRIKE_GRID = Fraction(1, 4)  # quarters: where a held note may be struck again for a new syllable
+STRIKE_NEAR_S = 0.12  # how far from there the syllable may be sung
 MELISMA_REST = Fraction(1, 4)  # quarters of rest after which a note no longer continues the syllable
 
 
@@ -70,6 +77,43 @@ def underlay(lyrics: Lyrics, notes: Sequence[ScoreNote]) -> tuple[SungNote, ...]
         answer[i] = SungNote(tuple(texts), held=singing and not texts)
         previous_end = notes[i].end
     return tuple(answer)
+
+
+def strike_syllables(lyrics: Lyrics, notes: Sequence[ScoreNote], time: ScoreTime) -> tuple[ScoreNote, ...]:
+    """The notes of one voice with those cut on which several syllables are sung at times of their own.
+
+    A held note heard as one is struck again where a syllable begins, on a sixteenth inside it; together
+    the pieces last as long as the note.
+    """
+    mains = [i for i, note in enumerate(notes) if note.duration > 0]
+    carried: dict[int, list[Syllable]] = {}
+    for syllable, place in zip(
+        lyrics.syllables, _assign(lyrics.syllables, [notes[i] for i in mains]) if mains else [], strict=False
+    ):
+        carried.setdefault(mains[place], []).append(syllable)
+    answer: list[ScoreNote] = []
+    for i, note in enumerate(notes):
+        cuts: dict[Fraction, float] = {}
+        for syllable in carried.get(i, [])[1:]:
+            at = Fraction(round(float(time.quarters_at(syllable.onset)) / STRIKE_GRID)) * STRIKE_GRID
+            off = abs(float(time.seconds_at(float(at))) - syllable.onset)
+            inside = note.heard.onset < syllable.onset < note.heard.offset
+            if note.onset < at < note.end and off <= STRIKE_NEAR_S and inside:
+                cuts.setdefault(at, syllable.onset)
+        answer += _struck(note, sorted(cuts.items()))
+    return tuple(answer)
+
+
+def _struck(note: ScoreNote, cuts: Sequence[tuple[Fraction, float]]) -> list[ScoreNote]:
+    """The note in pieces that begin at ``cuts`` (score time and seconds)."""
+    pieces = []
+    for at, heard_at in cuts:
+        before = replace(note.heard, offset=heard_at, bends=())
+        pieces.append(replace(note, duration=at - note.onset, heard=before))
+        note = replace(
+            note, onset=at, duration=note.end - at, heard=replace(note.heard, onset=heard_at, bends=())
+        )
+    return [*pieces, note]
 
 
 def spoken_notes(lyrics: Lyrics, sung: Sequence[Note], stem: str = "vocals") -> tuple[Note, ...]:
