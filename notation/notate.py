@@ -14,16 +14,25 @@ from lyrics.words import Lyrics
 from notation.chords import find_chords
 from notation.events import Key, ScoreNote
 from notation.expression import express
-from notation.keys import find_keys
 from notation.meter import ScoreTime, lay_bars
 from notation.quantise import quantise
 from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
 from notation.spelling import spell
+from notation.stated import (
+    by_hands,
+    is_single_line,
+    program_of,
+    stated_bars,
+    stated_keys,
+    stated_order,
+    stated_rhythm,
+)  # fmt: skip
 from notation.underlay import spoken_notes, underlay
 from notation.voices import assign_voices, needs_two_staves
 from separation.engines import option
 from transcription.beatgrid import BeatGrid
+from transcription.midi import ScoreMap, Track
 from transcription.notes import Note
 
 MONOPHONIC = ("vocals", "bass")
@@ -45,31 +54,36 @@ def notate(
     title: str = "",
     artist: str = "",
     pedals: Sequence[tuple[float, float]] = (),
+    stated: ScoreMap | None = None,
+    tracks: Sequence[Track] = (),
 ) -> NotatedScore:
     """Write the heard notes of all stems as one score, lyrics under the vocal stem.
 
-    ``pedals`` are where the sustaining pedal was down, (from, to) in seconds.
+    ``pedals`` are where the sustaining pedal was down, (from, to) in seconds. ``stated`` is the score
+    time of a file that was made from a score, ``tracks`` what its tracks are.
     """
     spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == "vocals"]))
     sounding = [*notes, *spoken]
-    bars, time = lay_bars(grid, sounding)
-    by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in _stems(sounding)}
-    written = {stem: _written(stem, heard, time) for stem, heard in by_stem.items()}
+    bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding)
+    stems = stated_order(tracks) if stated and tracks else _stems(sounding)
+    by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
+    written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
     pitched = [
         note
         for stem, part in written.items()
         for note in part
         if stem != "drums" and note.heard not in spoken
     ]
-    keys = ((bars[0].start, settings.key),) if settings.key else find_keys(pitched, bars)
+    keys = ((bars[0].start, settings.key),) if settings.key else stated_keys(stated, pitched, bars)
     key = keys[0][1]
     chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
     parts = []
     for stem, part in written.items():
         names = spell(part, key) if stem != "drums" else [""] * len(part)
         sung = underlay(lyrics, part) if stem == "vocals" else ()
-        staves = 2 if stem == "piano" or any(note.staff == 2 for note in part) else 1
-        parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken))
+        staves = 2 if any(note.staff == 2 for note in part) or (stem == "piano" and not stated) else 1
+        program = None if stem in VOICINGS else program_of(stem, tracks)
+        parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))
     parts, expression = express(parts, time, pedals, swing=getattr(grid, "swing", False))
     sections = find_sections(lyrics, time)
     return build_score(
@@ -92,12 +106,17 @@ def _stems(notes: Sequence[Note]) -> list[str]:
     return sorted({note.stem for note in notes}, key=lambda s: (order.index(s if s in order else "other"), s))
 
 
-def _written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[ScoreNote, ...]:
+def _written(
+    stem: str, heard: Sequence[Note], time: ScoreTime, stated: ScoreMap | None, tracks: Sequence[Track]
+) -> tuple[ScoreNote, ...]:
     """One stem's notes with written rhythm, staves and voices."""
-    notes = quantise(heard, time)
+    notes = stated_rhythm(heard, stated, time.end) if stated else quantise(heard, time)
     if stem == "drums":
         return notes
-    if stem in MONOPHONIC:
+    if any(track.stem == stem and track.staves == 2 for track in tracks):
+        return by_hands(notes, tracks)
+    if stem in MONOPHONIC and not stated:
         return assign_voices(notes, monophonic=True)
-    two_staves = stem == "piano" or (stem != "guitar" and needs_two_staves(notes))
+    two_staves = stem == "piano" and not (stated and is_single_line(notes))
+    two_staves = two_staves or (stem != "guitar" and needs_two_staves(notes))
     return assign_voices(notes, staves=2 if two_staves else 1)

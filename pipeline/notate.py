@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.midi import read_midi
+from transcription.midi import Performance, read_performance
 from transcription.notes import Note
 
 SCORE_SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".pdf")
@@ -24,11 +26,14 @@ def notate_file(
     tempo: float | None = None,
     time_signature: TimeSignature | None = None,
     key: str | None = None,
+    pick_up: Fraction | None = None,
 ) -> None:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says.
 
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
-    without it beats are found from the notes. Raises FullscoreError.
+    without it beats are found from the notes, unless the file was made from a score and states its
+    bars. What is given wins over what the file states. ``pick_up`` is the length in beats of a first
+    bar that is not full (0: there is none). Raises FullscoreError.
     """
     if score.suffix.lower() not in SCORE_SUFFIXES:
         raise FullscoreError(
@@ -41,17 +46,52 @@ def notate_file(
     from notation.spelling import parse_key
     from transcription.beats import BeatSettings, track_beats
 
-    notes = read_midi(midi)
-    check_length(notes, midi)
+    performance = read_performance(midi)
+    check_length(performance.notes, midi)
+    stated = None
     if beats is not None:
         grid = read_grid(beats, time_signature)
+    elif performance.score is not None:
+        performance, grid = stated_grid(performance, tempo, time_signature, pick_up)
+        stated = performance.score
     else:
-        grid = track_beats(notes, settings=BeatSettings(tempo=tempo, time_signature=time_signature))
-    settings = NotationSettings(key=parse_key(key) if key else None)
+        settings = BeatSettings(tempo=tempo, time_signature=time_signature)
+        grid = track_beats(performance.notes, settings=settings)
     try:
-        write_score(notate(notes, grid, settings=settings, title=midi.stem), score)
+        written = notate(
+            performance.notes,
+            grid,
+            settings=NotationSettings(key=parse_key(key) if key else None),
+            title=performance.title or midi.stem,
+            pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
+            stated=stated,
+            tracks=performance.tracks,
+        )
+        write_score(written, score)
     except OSError as error:
         raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
+
+
+def stated_grid(
+    performance: Performance,
+    tempo: float | None = None,
+    time_signature: TimeSignature | None = None,
+    pick_up: Fraction | None = None,
+) -> tuple[Performance, BeatGrid]:
+    """A performance made from a score, with what is given in place of what it states, and its beats."""
+    from notation.stated import beat_grid, with_meter, with_tempo
+    from transcription.beats import BeatSettings, track_beats
+
+    assert performance.score is not None
+    counted = None
+    if not performance.score.meters and (time_signature is None or pick_up is None):
+        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
+    score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)
+    performance = replace(performance, score=score)
+    if tempo is not None:
+        performance = with_tempo(performance, tempo)
+    assert performance.score is not None
+    return performance, beat_grid(performance.score, performance.notes)
 
 
 def check_length(notes: Sequence[Note], midi: Path) -> None:

@@ -6,7 +6,7 @@ syllables, the title, and the bars, keys and tempos where its ticks are those of
 Whether they are is decided by the notes, not by what the header says: a recorder writes 120 quarters a
 minute and 4/4 whatever is played. A notation program or a sequencer puts nearly every onset on a plain part
 of the quarter; how much oftener than chance would is Cohen's kappa with the ticks of a quarter as chance.
-A meter or key that any recorder would write (4/4, C major) is kept only beside others that were chosen.
+A key signature that any program writes (C major) is kept only beside something that was chosen.
 
 Conventions: a note lasts as long as its key is down; the sustain pedal is not added to it. Score time is in
 quarters from the start of the file. Each track (and each channel in a track) is one part, called by the stem
@@ -120,7 +120,7 @@ class ScoreMap:
 
     ``seconds`` and ``quarters`` are where the tempo changes and the end of the file, both increasing
     strictly; ``tick`` is the file's finest step in quarters. ``meters`` and ``keys`` are empty where
-    the file does not say any, or only what every file says.
+    the file does not say any, ``keys`` also where it says only what every file says.
     """
 
     seconds: tuple[float, ...]
@@ -550,7 +550,7 @@ def _score_map(raw: _Raw, lines: Sequence[_Line], clock: _Clock) -> ScoreMap | N
         tuple(clock.seconds(ticks)),
         tuple(tick * at for at in ticks),
         tick,
-        meters if chosen else (),
+        meters,
         keys if chosen else (),
     )
 

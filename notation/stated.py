@@ -1,0 +1,396 @@
+"""A file that was made from a score: its bars, keys, parts and rhythm read off its own clock, not inferred.
+
+Task: lay the bars that the file states and put every note on the plain place its ticks mean. Methods: a
+meter that holds for one bar only and fills up the meter beside it is that meter's pick-up, broken or last
+bar (notation programs write the real length of such bars as a meter of its own). A tick is read as the
+plainest part of the quarter that rounds to it; an end may be a tick early, as most programs write it. What
+lies on none is played, not written: short notes just before another are its grace notes, chord notes that
+follow one another are an arpeggio. Where no meter is stated the counting of tracked beats is laid on the
+quarters of the file.
+
+Conventions: score time 0 is the start of the file, the first bar line. Each heard note appears once.
+
+Limits: other ornaments stay written out as played; swing written into the ticks is read as triplets.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from notation.events import Bar, Key, ScoreNote
+from notation.keys import find_keys
+from notation.meter import ScoreTime
+from notation.spelling import estimate_key, fifths_name
+from notation.voices import assign_voices
+from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.midi import Performance, ScoreMap, StatedMeter, Track
+from transcription.notes import Note
+
+# Parts of a quarter from the plainest on: a tick is the first of them that rounds to it.
+PARTS = (1, 2, 4, 3, 8, 6, 16, 12, 5, 7, 10, 9, 24, 32, 20, 14, 18, 11, 22, 13)
+ROUNDING_TICKS = Fraction(1, 2)
+EARLY_END_TICKS = 1
+ORNAMENT_QUARTERS = Fraction(1, 2)  # an unwritten onset belongs to the written one at most this long before
+SINGLE_LINE_SHARE = 0.05  # of the notes of a single line may sound with the next
+FALLBACK_PART = 24  # of a quarter, where nothing else tells
+
+
+# Bars -------------------------------------------------------------------------------------------
+
+
+def with_meter(
+    score: ScoreMap,
+    notes: Sequence[Note],
+    counted: BeatGrid | None = None,
+    time_signature: TimeSignature | None = None,
+    pick_up: Fraction | None = None,
+) -> ScoreMap:
+    """``score`` with a meter: the given one, else its own, else that of tracked beats, else 4/4.
+
+    ``pick_up`` is the length of the first bar in beats where it is not full.
+    """
+    meters = score.meters
+    if counted is not None and not meters:
+        meters = _counted_meters(score, counted, notes)
+    if time_signature is not None:
+        bars = _lay(meters, meters[-1].start + 1) if meters else ()
+        opening = bars[0].length if bars and bars[0].number == 0 else Fraction(0)
+        fits = 0 < opening < time_signature.bar_quarters
+        meters = _with_opening(opening if fits else Fraction(0), time_signature)
+    meters = meters or (StatedMeter(Fraction(0), TimeSignature()),)
+    if pick_up is not None:
+        main = _lay(meters, meters[-1].start + 1)[0].time_signature
+        later = [meter for meter in meters if meter.start > 0 and meter.time_signature != main]
+        opening = pick_up * main.beat_quarters % main.bar_quarters
+        meters = (*_with_opening(opening, main), *(meter for meter in later if meter.start > opening))
+    return replace(score, meters=meters)
+
+
+def _with_opening(length: Fraction, meter: TimeSignature) -> tuple[StatedMeter, ...]:
+    """A meter after a first bar of ``length`` quarters (0: none), which is stated as files state it."""
+    if length == 0:
+        return (StatedMeter(Fraction(0), meter),)
+    denominator = max(meter.denominator, length.denominator * 4)
+    opening = TimeSignature(int(length * denominator / 4), denominator)
+    return (StatedMeter(Fraction(0), opening), StatedMeter(length, meter))
+
+
+def with_tempo(performance: Performance, tempo: float) -> Performance:
+    """The performance at ``tempo`` beats a minute throughout; a beat is that of its first full bar."""
+    score = performance.score
+    if score is None:
+        return performance
+    bars = _lay(score.meters, score.meters[-1].start + 1) if score.meters else ()
+    beat = bars[0].time_signature.beat_quarters if bars else Fraction(1)
+    quarter_s = 60.0 / (tempo * float(beat))
+
+    def seconds(time_s: float) -> float:
+        return float(score.quarters_at(time_s)) * quarter_s
+
+    return replace(
+        performance,
+        notes=tuple(replace(n, onset=seconds(n.onset), offset=seconds(n.offset)) for n in performance.notes),
+        pedals=tuple(
+            replace(p, onset=seconds(p.onset), offset=seconds(p.offset)) for p in performance.pedals
+        ),
+        texts=tuple(replace(t, onset=seconds(t.onset)) for t in performance.texts),
+        score=replace(
+            score,
+            seconds=(0.0, float(score.quarters[-1]) * quarter_s),
+            quarters=(score.quarters[0], score.quarters[-1]),
+        ),
+    )
+
+
+def beat_grid(score: ScoreMap, notes: Sequence[Note]) -> BeatGrid:
+    """The beats of the stated bars, as seconds and numbers."""
+    bars, time = stated_bars(score, notes)
+    numbers = []
+    for place in time.beat_quarters:
+        bar = bars[min(bisect_right([b.start for b in bars], place) - 1, len(bars) - 1)]
+        late = bar.time_signature.bar_quarters - bar.length if bar.number == 0 else Fraction(0)
+        numbers.append(int((place - bar.start + late) / bar.time_signature.beat_quarters) + 1)
+    return BeatGrid(time.beat_times, tuple(numbers), time.time_signature)
+
+
+def stated_bars(score: ScoreMap, notes: Sequence[Note]) -> tuple[tuple[Bar, ...], ScoreTime]:
+    """The bars that ``score`` states, over all ``notes``."""
+    last = max((float(score.quarters_at(note.onset)) for note in notes), default=0.0)
+    release = max((float(score.quarters_at(note.offset)) for note in notes), default=1.0)
+    stop = plain_end(round(release / float(score.tick)), round(1 / score.tick))
+    end = max(Fraction(math.floor(last * 64) + 1, 64), stop)
+    bars = _lay(score.meters or (StatedMeter(Fraction(0), TimeSignature()),), end)
+    return bars, _score_time(bars, score)
+
+
+def _lay(meters: Sequence[StatedMeter], end: Fraction) -> tuple[Bar, ...]:
+    """Bars under ``meters`` up to ``end``."""
+    changes = [meter for meter in meters if meter.start < end]
+    borders = [*(meter.start for meter in changes), None]
+    rows: list[tuple[Fraction, Fraction, TimeSignature, bool]] = []  # start, length, meter, is alone under it
+    for meter, until in zip(changes, borders[1:], strict=True):
+        length = meter.time_signature.bar_quarters
+        close = until if until is not None else meter.start + math.ceil((end - meter.start) / length) * length
+        count = math.ceil((close - meter.start) / length)
+        for number in range(count):
+            start = meter.start + number * length
+            alone = count == 1 and len(changes) > 1
+            rows.append((start, min(length, close - start), meter.time_signature, alone))
+    signatures = _real_meters(rows)
+    pick_up = len(rows) > 1 and rows[0][1] < signatures[0].bar_quarters
+    return tuple(
+        Bar(index if pick_up else index + 1, start, length, signature)
+        for index, ((start, length, _, _), signature) in enumerate(zip(rows, signatures, strict=True))
+    )
+
+
+def _real_meters(rows: Sequence[tuple[Fraction, Fraction, TimeSignature, bool]]) -> list[TimeSignature]:
+    """The meter each bar is in, where the file gives a broken bar's real length as its meter."""
+    meters = [meter for _, _, meter, _ in rows]
+    index = 0
+    while index < len(rows):
+        if not rows[index][3]:
+            index += 1
+            continue
+        stop = index
+        while stop < len(rows) and rows[stop][3] and stop - index < 2:
+            stop += 1
+        before = meters[index - 1] if index else None
+        after = rows[stop][2] if stop < len(rows) else None
+        for number in range(index, stop):
+            meters[number] = _broken(rows, number, stop - index, before, after) or meters[number]
+        index = stop
+    return meters
+
+
+def _broken(
+    rows: Sequence[tuple[Fraction, Fraction, TimeSignature, bool]],
+    number: int,
+    run: int,
+    before: TimeSignature | None,
+    after: TimeSignature | None,
+) -> TimeSignature | None:
+    """The meter of which a bar with a signature of its own is a part; None: the signature is meant."""
+    length = rows[number][1]
+
+    def fits(meter: TimeSignature | None) -> bool:
+        return meter is not None and length < meter.bar_quarters
+
+    if number == 0:
+        return after if fits(after) else None
+    opening = rows[0][1]
+    if after is None:  # the last bar, as long as the pick-up leaves it
+        fills = before is not None and opening + length == before.bar_quarters
+        return before if fills else None
+    if before == after:
+        halves = run == 2 and before is not None
+        pair = sum(rows[n][1] for n in range(number, min(number + 2, len(rows))))
+        other = sum(rows[n][1] for n in range(max(number - 1, 0), number + 1))
+        return before if halves and before is not None and before.bar_quarters in (pair, other) else None
+    own = rows[number][2].denominator
+    choices = [meter for meter in (before, after) if fits(meter) and meter is not None]
+    same = [meter for meter in choices if meter.denominator == own] or choices
+    if len(same) == 2:
+        short = after is not None and length * 2 <= after.bar_quarters
+        return same[1] if short else same[0]
+    return same[0] if same else None
+
+
+def _counted_meters(score: ScoreMap, grid: BeatGrid, notes: Sequence[Note]) -> tuple[StatedMeter, ...]:
+    """The meter that tracked beats count, with its bar lines on halves of the file's quarters."""
+    beats = score.quarters_at(grid.times)
+    beat = Fraction(float(np.median(np.diff(beats)))).limit_denominator(4)
+    signature = _signature(beat * grid.time_signature.beats_per_bar, grid.time_signature)
+    if signature is None:
+        return ()
+    downs = [float(q) for q, number in zip(beats, grid.numbers, strict=True) if number == 1]
+    votes = Counter(Fraction(round(2 * q), 2) % signature.bar_quarters for q in downs)
+    return _with_opening(max(votes, key=lambda place: votes[place], default=Fraction(0)), signature)
+
+
+def _signature(length: Fraction, counted: TimeSignature) -> TimeSignature | None:
+    """A signature for bars of so many quarters, with the kind of beats that were counted."""
+    if length == counted.bar_quarters:
+        return counted
+    if counted.compound and (length * 2) % 3 == 0:
+        return TimeSignature(int(length * 2), 8)
+    if length.denominator == 1 and 1 < length <= 12:
+        return TimeSignature(int(length), 4)
+    if (length * 2).denominator == 1 and 2 < length * 2 <= 15:
+        return TimeSignature(int(length * 2), 8)
+    return None
+
+
+def _score_time(bars: Sequence[Bar], score: ScoreMap) -> ScoreTime:
+    """When each beat of the bars is played."""
+    places: list[Fraction] = []
+    for bar in bars:
+        beat = bar.time_signature.beat_quarters
+        late = (
+            max(bar.time_signature.bar_quarters - bar.length, Fraction(0)) if bar.number == 0 else Fraction(0)
+        )
+        at = bar.start - late % beat if bar.number == 0 else bar.start
+        while at < bar.end:
+            if at >= 0:
+                places.append(at)
+            at += beat
+    if not places or places[0] > 0:
+        places.insert(0, Fraction(0))
+    places.append(bars[-1].end)
+    times = score.seconds_at([float(place) for place in places])
+    return ScoreTime(tuple(bars), tuple(float(time) for time in times), tuple(places))
+
+
+# Keys and parts ---------------------------------------------------------------------------------
+
+
+def stated_keys(
+    score: ScoreMap | None, notes: Sequence[ScoreNote], bars: Sequence[Bar]
+) -> tuple[tuple[Fraction, Key], ...]:
+    """The keys that ``score`` states, from the nearest bar lines on; those found where it states none."""
+    if score is None or not score.keys:
+        return find_keys(notes, bars)
+    lines = [bar.start for bar in bars]
+    keys: dict[Fraction, Key] = {}
+    for number, stated in enumerate(score.keys):
+        until = score.keys[number + 1].start if number + 1 < len(score.keys) else bars[-1].end
+        inside = [note.heard for note in notes if stated.start <= note.onset < until]
+        line = min(lines, key=lambda line: abs(line - stated.start))
+        keys[line] = _key(stated.fifths, inside)
+    first = keys.pop(lines[0], None) or next(iter(keys.values()))
+    return ((lines[0], first), *sorted(keys.items(), key=lambda item: item[0]))
+
+
+def _key(fifths: int, notes: Sequence[Note]) -> Key:
+    """The major or minor key of a signature, whichever the notes are nearer to: files mostly say major."""
+    major, minor = Key(fifths_name(fifths)), Key(fifths_name(fifths + 3), "minor")
+    return minor if notes and estimate_key(notes).mode == "minor" else major
+
+
+def stated_order(tracks: Sequence[Track]) -> list[str]:
+    """The parts in the order of the file."""
+    return list(dict.fromkeys(track.stem for track in tracks))
+
+
+def program_of(stem: str, tracks: Sequence[Track]) -> int | None:
+    """The program that plays a part, where the file says so."""
+    return next((t.program for t in tracks if t.stem == stem and t.program is not None), None)
+
+
+def by_hands(notes: Sequence[ScoreNote], tracks: Sequence[Track]) -> tuple[ScoreNote, ...]:
+    """The notes of a part whose tracks are its staves, with the voices of each staff."""
+    written: list[ScoreNote] = []
+    for staff in (1, 2):
+        own = [note for note in notes if tracks[note.heard.track].staff == staff]
+        written += [replace(note, staff=staff) for note in assign_voices(own)]
+    return tuple(
+        sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
+    )
+
+
+def is_single_line(notes: Sequence[ScoreNote]) -> bool:
+    """Whether a part is one line of single notes, for which one staff will do whatever plays it."""
+    mains = sorted((note for note in notes if note.duration > 0), key=lambda note: note.onset)
+    overlaps = sum(b.onset < a.end for a, b in pairwise(mains))
+    return overlaps <= SINGLE_LINE_SHARE * len(mains)
+
+
+# Rhythm -----------------------------------------------------------------------------------------
+
+
+def stated_rhythm(notes: Sequence[Note], score: ScoreMap, end: Fraction) -> tuple[ScoreNote, ...]:
+    """The notes of one part where their ticks put them, up to ``end``; each of ``notes`` in exactly one."""
+    order = sorted(notes, key=lambda note: (note.onset, note.pitch))
+    clock = float(score.tick)
+    starts = np.rint(score.quarters_at([note.onset for note in order]) / clock).astype(int).tolist()
+    ends = np.rint(score.quarters_at([note.offset for note in order]) / clock).astype(int).tolist()
+    by_track: dict[int, list[tuple[int, int, Note]]] = {}
+    for start, stop, note in zip(starts, ends, order, strict=True):
+        by_track.setdefault(note.track, []).append((start, stop, note))
+    written = [note for rows in by_track.values() for note in _track_rhythm(rows, score.tick, end)]
+    return tuple(
+        sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
+    )
+
+
+def _track_rhythm(rows: Sequence[tuple[int, int, Note]], tick: Fraction, end: Fraction) -> list[ScoreNote]:
+    """The notes of one track, given with their ticks; grace notes and arpeggios are taken back."""
+    per_quarter = round(1 / tick)
+    limit = round(ORNAMENT_QUARTERS / tick)
+    last = end - Fraction(1, FALLBACK_PART)
+    written: list[ScoreNote] = []
+    group: list[int] = []  # what started last at a plain place, and what was led on from there
+    origin = 0
+    for start, stop, note in rows:
+        place = plain_start(start, per_quarter)
+        marks: frozenset[str] = frozenset()
+        if place is None and group and start - origin < limit:
+            place = written[group[-1]].onset
+            before = [i for i in group if abs(rows[i][1] - start) <= EARLY_END_TICKS + 1]
+            if before:  # what ends here was its grace note
+                for i in before:
+                    written[i] = replace(written[i], duration=Fraction(0), marks=frozenset())
+                group = [i for i in group if i not in before]
+            else:
+                marks = frozenset({"arpeggio"})
+                for i in group:
+                    written[i] = replace(written[i], marks=marks)
+        else:
+            if place is None:
+                place = Fraction(round(start * tick * FALLBACK_PART), FALLBACK_PART)
+            if start != origin:
+                group, origin = [], start
+        place = min(place, last)
+        close = min(plain_end(stop, per_quarter), end)
+        length = close - place if stop - start > 1 else Fraction(0)
+        group.append(len(written))
+        written.append(ScoreNote(place, max(length, Fraction(0)), note, marks=marks))
+    return _with_mains(written)
+
+
+def _with_mains(written: Sequence[ScoreNote]) -> list[ScoreNote]:
+    """The same notes, those of no length as grace notes of a place where a note starts, or with a length."""
+    mains = {note.onset for note in written if note.duration > 0}
+    shortest = Fraction(1, 8)
+    return [
+        note if note.duration > 0 or note.onset in mains else replace(note, duration=shortest)
+        for note in written
+    ]
+
+
+def plain_start(tick: int, per_quarter: int) -> Fraction | None:
+    """The plain place in quarters that a note's first tick means; None where it means none."""
+    quarter, phase = divmod(tick, per_quarter)
+    part = _phases(per_quarter).get(phase)
+    return None if part is None else quarter + part
+
+
+def plain_end(tick: int, per_quarter: int) -> Fraction:
+    """The plain place in quarters that a note's end means: perhaps a tick later, or the nearest 24th part."""
+    places = [plain_start(tick + later, per_quarter) for later in (0, 1)]
+    found = [place for place in places if place is not None]
+    if found:
+        return min(found, key=lambda place: place.denominator)
+    return Fraction(round(Fraction(tick, per_quarter) * FALLBACK_PART), FALLBACK_PART)
+
+
+@lru_cache(maxsize=8)
+def _phases(per_quarter: int) -> dict[int, Fraction]:
+    """The plainest part of a quarter for each of its ticks that has one."""
+    found: dict[int, Fraction] = {}
+    for parts in PARTS:
+        for number in range(parts + 1):
+            exact = Fraction(number * per_quarter, parts)
+            for tick in {math.floor(exact), math.ceil(exact)}:
+                if abs(tick - exact) <= ROUNDING_TICKS:
+                    found.setdefault(tick, Fraction(number, parts))
+    return found
