@@ -1,8 +1,8 @@
 """Standard MIDI files as they come, mended for a reader that takes only faultless ones.
 
 Task: not to lose a file's notes for a fault in what no note needs. Left out are keys, meters and tempos that
-are none, system messages, foreign chunks and a RIFF file around it all. What is cut off, garbled or no MIDI
-file is refused.
+are none, system messages, foreign chunks and a RIFF file around it all. Ticks of a frame become those of a
+quarter that lasts a second. What is cut off, garbled or no MIDI file is refused.
 
 Conventions: bytes in, bytes out; all other messages stay as they are, in their order.
 """
@@ -26,9 +26,16 @@ def mend(content: bytes) -> bytes:
     if not chunks or chunks[0][0] != b"MThd" or len(chunks[0][1]) < 6:
         raise ValueError("it does not begin as a MIDI file does")
     kind, _, division = struct.unpack(">HHH", chunks[0][1][:6])
-    tracks = [_track(_messages(data)) for name, data in chunks if name == b"MTrk"]
+    in_frames = division >= 0x8000
+    if in_frames:  # frames a second (negative) above, ticks a frame below: as many a quarter, one a second
+        division = min((0x100 - (division >> 8)) * (division & 0xFF), 0x7FFF)
+    if not division:
+        raise ValueError("it does not say how long a tick is")
+    tracks = [list(_messages(data, not in_frames)) for name, data in chunks if name == b"MTrk"]
+    if in_frames and tracks:
+        tracks[0].insert(0, (0, bytes((_META, _TEMPO, 3)) + (1_000_000).to_bytes(3, "big")))
     header = struct.pack(">HHH", min(kind, 2), len(tracks), division)
-    return _chunk(b"MThd", header) + b"".join(tracks)
+    return _chunk(b"MThd", header) + b"".join(map(_track, tracks))
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -44,7 +51,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 8 + size
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+def _messages(data: bytes, has_tempo: bool) -> Iterator[tuple[int, bytes]]:
     """The messages of a track that a reader takes, each whole and with its tick; the last is its end."""
     at = tick = running = 0
     try:
@@ -61,7 +68,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
                 if kind == _END:
                     break
                 content, at = data[at : at + size], at + size
-                if _is_sound(kind, content):
+                if _is_sound(kind, content, has_tempo):
                     yield tick, bytes((_META, kind)) + _written(len(content)) + content
             elif status in _EXCLUSIVE:
                 size, at = _number(data, at)
@@ -79,10 +86,10 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
     yield tick, bytes((_META, _END, 0))
 
 
-def _is_sound(kind: int, content: bytes) -> bool:
+def _is_sound(kind: int, content: bytes, has_tempo: bool) -> bool:
     """Whether a meta message says something that is understood."""
     if kind == _TEMPO:
-        return len(content) == 3
+        return has_tempo and len(content) == 3
     if kind == _METER:
         return len(content) == 4 and content[0] > 0 and content[1] < 8
     if kind == _KEY:

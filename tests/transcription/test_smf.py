@@ -69,9 +69,19 @@ def test_names_meters_keys_and_where_the_track_ends_stay() -> None:
     assert made[-1] == "MetaMessage('end_of_track', time=128)"
 
 
+def test_frames_become_ticks_of_a_second() -> None:
+    told = b"\x00\xff\x51\x03\x07\xa1\x20"  # says nothing where frames are counted
+    frames = chunk(b"MThd", struct.pack(">HHbB", 1, 1, -25, 40)) + chunk(b"MTrk", told + NOTE + END)
+    made = mido.MidiFile(file=BytesIO(mend(frames)))
+    assert made.ticks_per_beat == 1000
+    assert [message.tempo for message in made.tracks[0] if message.type == "set_tempo"] == [1_000_000]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
+        (chunk(b"MThd", struct.pack(">HHH", 1, 1, 0)) + chunk(b"MTrk", NOTE), "how long a tick is"),
+        (chunk(b"MThd", struct.pack(">HHH", 1, 1, 0xE700)) + chunk(b"MTrk", NOTE), "how long a tick is"),
         (b"", "does not begin"),
         (b"RIFF\x00\x00\x00\x00WAVE", "does not begin"),
         (header()[:10], "cut off"),
