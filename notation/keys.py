@@ -48,11 +48,11 @@ EDGE_BARS = 4  # that make the opening and the close
 # Tuned on a third of the same scores, where composers write a new signature once in ten pieces.
 FULL_BAR_QUARTERS = 4.0  # of sounding notes; a bar with less tells less
 BAR_EVIDENCE = 0.1  # of a bar's nats: bars that follow each other are alike
-LEAVE_HOME_COST = 8.0
+LEAVE_HOME_COST = 5.0
 START_ELSEWHERE_COST = 12.0
-COME_HOME_COST = 2.0
+COME_HOME_COST = 4.0
 MODE_CHANGE_COST = 1.0  # between a key and its relative: nothing is written
-VISIT_COSTS = (0.0, 3.0, 3.0, 0.0, 1.0, 3.0, 4.0)  # by the fifths between two signatures
+VISIT_COSTS = (0.0, 6.0, 6.0, 0.0, 1.0, 4.0, 5.0)  # by the fifths between two signatures
 LASTING_BARS = 8
 
 MAJOR, MINOR = 0, 1
