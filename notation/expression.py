@@ -38,12 +38,14 @@ DYNAMIC_STEP = 16.0  # velocity between neighbouring dynamics
 DYNAMIC_CHANGE_COST = 2.5  # bars that must be a whole dynamic off before it changes
 EVEN_VELOCITY = 4.0  # a smaller spread (standard deviation) is no expression
 HAIRPIN_BARS = 6  # the longest
-HAIRPIN_VELOCITY = 14.0  # how far the loudness moves at least
+HAIRPIN_NOTES = 4  # moments on which it is heard, at least
+HAIRPIN_VELOCITY = 10.0  # how far the loudness moves on them at least
 HAIRPIN_FIT = 0.6  # correlation of velocity with time at least
 
 EXACT_TEMPO = 0.003  # relative: beats this equal come from a tempo map
 EXACT_SHARE = 0.6  # of all beats that are equal to their neighbour: then no one played it
 EXACT_CHANGE = 0.03  # relative: a smaller change of a written tempo isn't marked
+GRADUAL_BEATS = 2  # beats of a rit. or accel. at least; a tempo that stays so long is one
 MEDIAN_BARS = 5  # tempo of a bar: median over so many
 SEGMENT_COST = 0.25  # sum of squared log tempo deviations that a new stretch must save
 SEGMENT_BARS = 4  # bars that it lasts at least
@@ -143,8 +145,13 @@ def express(
     told = {}
     answer = []
     for part in parts:
-        dynamics, hairpins = dynamics_of(part.notes, time.bars) if not part.unpitched else ((), ())
+        dynamics: tuple[Dynamic, ...] = ()
+        hairpins: tuple[Hairpin, ...] = ()
+        if not part.unpitched:
+            dynamics, hairpins = dynamics_of(part.notes, time.bars)
         down = pedal_lines(pedals, part.notes, time) if part is keyboard else ()
+        if len(dynamics) == 1 and len(pitched) > 1:  # says little where others play too
+            dynamics = ()
         told[part.stem] = PartExpression(dynamics, hairpins, down)
         if not part.unpitched:
             notes = with_fermatas(part.notes, holds)
@@ -184,15 +191,9 @@ def dynamics_of(
             grows = DYNAMICS[level] > DYNAMICS[levels[k - 1]]
             begin = _swelling(loudness, k, grows)
             a, b = played[begin][0], played[k][0]
-            within = velocities[a : b + 1]
-            places = np.array([float(onset) for onset in onsets[a : b + 1]])
-            moved = loudness[k] - loudness[begin]
-            if k > begin and abs(moved) >= HAIRPIN_VELOCITY and np.ptp(within) > 0:
-                fit = float(np.corrcoef(places, within)[0, 1])
-                if (fit if grows else -fit) >= HAIRPIN_FIT and (
-                    not hairpins or hairpins[-1].end <= onsets[a]
-                ):
-                    hairpins.append(Hairpin(onsets[a], onset, grows))
+            free = not hairpins or hairpins[-1].end <= onsets[a]
+            if b > a and free and _swells(onsets[a:b], velocities[a:b], 1 if grows else -1):
+                hairpins.append(Hairpin(onsets[a], onset, grows))
     return tuple(marks), tuple(hairpins)
 
 
@@ -222,6 +223,16 @@ def _swelling(loudness: Floats, end: int, grows: bool) -> int:
     while begin and end - begin < HAIRPIN_BARS and sign * (loudness[begin] - loudness[begin - 1]) > 0:
         begin -= 1
     return begin
+
+
+def _swells(onsets: Sequence[Fraction], velocities: Floats, sign: int) -> bool:
+    """Whether the notes get louder (``sign`` 1) or softer (-1) all the way."""
+    if len(onsets) < HAIRPIN_NOTES or np.ptp(velocities) == 0:
+        return False
+    places = np.array([float(onset) for onset in onsets])
+    slope = float(np.polyfit(places, velocities, 1)[0])
+    fit = float(np.corrcoef(places, velocities)[0, 1])
+    return sign * fit >= HAIRPIN_FIT and sign * slope * float(np.ptp(places)) >= HAIRPIN_VELOCITY
 
 
 # Tempo
@@ -263,34 +274,41 @@ def _beat_tempi(time: ScoreTime) -> tuple[list[Fraction], Floats]:
 def _written_tempi(
     quarters: Sequence[Fraction], tempo: Floats
 ) -> tuple[tuple[TempoMark, ...], tuple[tuple[Fraction, float], ...]]:
-    """The marks of a tempo map: a number wherever it stays, words where it keeps changing."""
+    """The marks of a tempo map: a number wherever it stays, words where it keeps changing one way."""
     cuts = [0, *(np.flatnonzero(np.abs(np.diff(np.log(tempo))) >= EXACT_TEMPO) + 1).tolist(), len(tempo)]
-    runs = list(pairwise(cuts))
     marks: list[TempoMark] = []
     curve: list[tuple[Fraction, float]] = []
     current = 0.0  # the last tempo that stayed
-    moving = 0  # is "rit." (-1) or "accel." (1) written since
-    for number, (a, b) in enumerate(runs):
-        value = float(tempo[a])
-        if b - a == 1 and 0 < number < len(runs) - 1:
-            before, after = float(tempo[a - 1]), float(tempo[b])
-            way = 1 if before < value < after or (moving > 0 and value > before) else 0
-            way = -1 if before > value > after or (moving < 0 and value < before) else way
-            if way and way != moving and abs(value / before - 1) < 0.5:
-                marks.append(TempoMark(quarters[a], value, "rit." if way < 0 else "accel.", number=False))
-                moving = way
-            curve.append((quarters[a], value))
+    moving: list[int] = []  # beats since then
+
+    def told() -> bool:
+        """Write down a gradual change; whether there was one."""
+        values = np.array([current, *tempo[moving]])
+        steps = np.diff(values)
+        one_way = len(moving) >= GRADUAL_BEATS and (bool(np.all(steps > 0)) or bool(np.all(steps < 0)))
+        if not one_way or abs(np.log(values[-1] / values[0])) < TEMPO_CHANGE:
+            return False
+        word = "rit." if steps[0] < 0 else "accel."
+        marks.append(TempoMark(quarters[moving[0]], float(tempo[moving[0]]), word, number=False))
+        return True
+
+    for a, b in pairwise(cuts):
+        if b - a < GRADUAL_BEATS and current and len(tempo) > GRADUAL_BEATS:
+            moving += range(a, b)
             continue
-        if number == len(runs) - 1 and number and moving:
-            curve.append((quarters[a], value))
-            continue
+        value = float(np.mean(tempo[a:b]))
+        changed = told() if moving else False
+        curve += [(quarters[i], float(tempo[i])) for i in moving]
         if not current or abs(value / current - 1) >= EXACT_CHANGE:
             marks.append(TempoMark(quarters[a], value))
-        elif moving:
+        elif changed:
             marks.append(TempoMark(quarters[a], value, "a tempo", number=False))
-        if curve:
+        if moving:
             curve.append((quarters[a], value))
-        current, moving = value, 0
+        current, moving = value, []
+    if moving:
+        told()
+        curve += [(quarters[i], float(tempo[i])) for i in moving]
     return tuple(marks), tuple(curve)
 
 
@@ -481,7 +499,7 @@ def pedal_lines(
     """
     if not pedals or not notes:
         return ()
-    onsets = sorted({note.onset for note in notes})
+    onsets = sorted({*(note.onset for note in notes), max(note.end for note in notes)})
     merged: list[list[float]] = []
     for down, up in sorted(pedals):
         if merged and down - merged[-1][1] < PEDAL_FLUTTER_S / 2:
