@@ -465,10 +465,10 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
         source = sources[value.segment]
         offset = value.start - late if late else value.start
         element = Element(offset, value.length, value.name, value.dots, value.tuplet, bracket, beams=marks)
-        if source is None:
+        begins = source is not None and laid.start + offset == source.onset
+        if source is None or (state.drums and not begins):  # a stroke isn't tied: it has no length
             elements.append(element)
             continue
-        begins = laid.start + offset == source.onset
         finishes = laid.start + offset + value.length == source.end
         if begins and source.graces:
             elements += _graces(source.graces, offset, state)
