@@ -28,7 +28,7 @@ from notation.stated import (
     stated_order,
     stated_rhythm,
 )  # fmt: skip
-from notation.underlay import spoken_notes, underlay
+from notation.underlay import spoken_notes, strike_syllables, underlay
 from notation.voices import assign_voices, needs_two_staves
 from separation.engines import option
 from transcription.beatgrid import BeatGrid
@@ -68,6 +68,8 @@ def notate(
     stems = stated_order(tracks) if stated and tracks else _stems(sounding)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
     written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
+    if "vocals" in written:
+        written["vocals"] = strike_syllables(lyrics, written["vocals"], time)
     pitched = [
         note
         for stem, part in written.items()
