@@ -305,8 +305,11 @@ def _collect(midi: Any) -> _Raw:
             elif kind == "set_tempo":
                 raw.tempos.append((now, message.tempo))
             elif kind == "time_signature":
-                if 1 <= message.numerator <= 32 and message.denominator <= 32:
-                    raw.meters.append((now, TimeSignature(message.numerator, message.denominator)))
+                numerator, denominator = message.numerator, message.denominator
+                if denominator == 1:  # some programs reduce 4/4 so
+                    numerator, denominator = numerator * 4, 4
+                if 1 <= numerator <= 32 and denominator <= 32:
+                    raw.meters.append((now, TimeSignature(numerator, denominator)))
             elif kind == "key_signature":
                 raw.keys.append((now, *_key_signature(message.key)))
             elif kind in ("lyrics", "text"):
