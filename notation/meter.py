@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from notation.events import Bar
+from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, Floats, TimeSignature
 from transcription.notes import Note
 
@@ -31,6 +32,7 @@ EARLY_BEATS = 0.12  # a first note this much before a bar line is meant on it
 PICK_UP_SHARE = Fraction(2, 3)  # of a bar: music that fills more of its first bar gets a full bar with a rest
 LATE_RELEASE_BEATS = 0.5  # a last note released this much after a bar line doesn't open another bar
 HELD_BARS = 2  # how far a last note held past the tracked beats is written out
+PLAIN_PARTS = (1, 2, 4, 8)  # of a quarter: what a given pick-up is counted in
 SLIP_BARS = 4  # as many bars at most are re-barred as one slip of the tracker
 METER_CHANGE_BARS = 3  # as many equal odd bars in a row are a change of meter, not a slip
 
@@ -77,19 +79,34 @@ def _extrapolate(x: npt.ArrayLike, xs: Floats, ys: Floats) -> Floats:
     return np.asarray(np.where(x < xs[0], before, np.where(x > xs[-1], after, inside)), dtype=np.float64)
 
 
-def lay_bars(grid: BeatGrid, notes: Sequence[Note]) -> tuple[tuple[Bar, ...], ScoreTime]:
+def lay_bars(
+    grid: BeatGrid, notes: Sequence[Note], known_pick_up: Fraction | None = None
+) -> tuple[tuple[Bar, ...], ScoreTime]:
     """Bars over all ``notes`` as ``grid`` counts them. Without notes: over the grid.
 
-    No bar before the first note, the last bar is full, bars tile the score without gaps.
+    No bar before the first note, the last bar is full, bars tile the score without gaps. ``known_pick_up``
+    is how many beats the first note stands before the first bar line (0: on it), whatever the grid counts.
+
+    Raises FullscoreError for a pick-up that no plain notes add up to.
     """
     meter = grid.time_signature
     per_bar, beat_quarters = meter.beats_per_bar, meter.beat_quarters
     first, last = _covered_beats(grid, notes)
+    if known_pick_up is not None:
+        if (known_pick_up * beat_quarters).denominator not in PLAIN_PARTS:
+            raise FullscoreError(
+                f"a pick-up of {known_pick_up} beats in {meter} can't be written: give beats such as 1 or 1/2"
+            )
+        line = math.floor(first + float(known_pick_up % per_bar) + 0.5)
+        first = line - float(known_pick_up % per_bar)
+        grid = _counted_from(grid, line)
     starts = _bar_starts(grid, first, last)
     opening = first + EARLY_BEATS - starts[0]
     full = starts[1] - starts[0]
     pick_up = _pick_up_start(first - starts[0], meter.compound) if opening > EARLY_BEATS else Fraction(0)
-    if full - pick_up > PICK_UP_SHARE * full or len(starts) == 2:  # a lone bar leads to nothing
+    if known_pick_up is not None:
+        pick_up = line - known_pick_up % per_bar - starts[0]
+    elif full - pick_up > PICK_UP_SHARE * full or len(starts) == 2:  # a lone bar leads to nothing
         pick_up = Fraction(0)
     zero = starts[0] + pick_up
 
@@ -106,6 +123,16 @@ def lay_bars(grid: BeatGrid, notes: Sequence[Note]) -> tuple[tuple[Bar, ...], Sc
         tuple((beat - zero) * beat_quarters for beat in beats),
     )
     return time.bars, time
+
+
+def _counted_from(grid: BeatGrid, line: int) -> BeatGrid:
+    """``grid`` with its counting moved so that the beat ``line`` (an index, perhaps outside) starts a bar."""
+    per_bar = grid.time_signature.beats_per_bar
+    known = [index for index, number in enumerate(grid.numbers) if number == 1]
+    nearest = min(known, key=lambda index: abs(index - line), default=(1 - grid.numbers[0]) % per_bar)
+    later = (line - nearest) % per_bar
+    before = [(number - 1 - later) % per_bar + 1 for number in grid.numbers[:later]]
+    return replace(grid, numbers=(*before, *grid.numbers[: len(grid.numbers) - later]))
 
 
 def _covered_beats(grid: BeatGrid, notes: Sequence[Note]) -> tuple[float, float]:

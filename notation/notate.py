@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from lyrics.words import Lyrics
 from notation.chords import find_chords
@@ -44,6 +45,7 @@ class NotationSettings:
 
     key: Key | None = option(None, "the key, such as 'G major'; found from the notes if left out")
     chords: bool = option(True, "write chord symbols over the top staff")
+    pick_up: Fraction | None = option(None, "beats before the first bar line; found if left out")
 
 
 def notate(
@@ -64,7 +66,7 @@ def notate(
     """
     spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == "vocals"]))
     sounding = [*notes, *spoken]
-    bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding)
+    bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding, settings.pick_up)
     stems = stated_order(tracks) if stated and tracks else _stems(sounding)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
     written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}

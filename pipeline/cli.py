@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-from pipeline.settings import Settings, parse_tempo, parse_time_signature
+from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
 from separation.engines import FullscoreError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
@@ -106,9 +106,11 @@ def _parser() -> argparse.ArgumentParser:
 
     notate = command("notate", _notate, "write performed MIDI as a score")
     notate.add_argument("notes", type=Path, metavar="NOTES.mid")
-    notate.add_argument("-o", "--out", type=Path, required=True, metavar="SCORE.musicxml")
+    notate.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="SCORE.musicxml", help="or .mxl, .mid, .pdf"
+    )
     notate.add_argument("--beats", type=Path, help="beat times (and numbers), one beat a line")
-    _add_settings(notate, ["tempo", "time_signature", "key"])
+    _add_settings(notate, _NOTATED)
 
     evaluate = command("evaluate", _evaluate, "compare an estimate with a reference")
     evaluate.add_argument("kind", choices=("notes", "beats", "key", "meter", "lyrics", "score"))
@@ -128,7 +130,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_READERS: dict[str, Callable[[str], Any]] = {"tempo": parse_tempo, "time_signature": parse_time_signature}
+_NOTATED = ("tempo", "time_signature", "key", "pick_up")
+"""The settings that a performance without a recording has a use for."""
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "tempo": parse_tempo,
+    "time_signature": parse_time_signature,
+    "pick_up": parse_pick_up,
+}
 
 
 def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
@@ -267,7 +276,16 @@ class _Bars:
 def _notate(given: argparse.Namespace) -> int:
     from pipeline.notate import notate_file
 
-    notate_file(given.notes, given.out, given.beats, given.tempo, given.time_signature, given.key)
+    settings = Settings(**{name: getattr(given, name) for name in _NOTATED})
+    notate_file(
+        given.notes,
+        given.out,
+        given.beats,
+        tempo=settings.tempo,
+        time_signature=settings.time_signature,
+        key=settings.key,
+        pick_up=settings.pick_up_beats,
+    )
     print(given.out)
     return DONE
 

@@ -61,7 +61,7 @@ def notate_file(
         written = notate(
             performance.notes,
             grid,
-            settings=NotationSettings(key=parse_key(key) if key else None),
+            settings=NotationSettings(key=parse_key(key) if key else None, pick_up=pick_up),
             title=performance.title or midi.stem,
             pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
             stated=stated,
@@ -86,7 +86,12 @@ def stated_grid(
     counted = None
     if not performance.score.meters and (time_signature is None or pick_up is None):
         counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
-    score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)
+    try:
+        score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)
+    except ValueError as error:
+        raise FullscoreError(
+            f"a pick-up of {pick_up} beats can't be written: give beats such as 1 or 1/2"
+        ) from error
     performance = replace(performance, score=score)
     if tempo is not None:
         performance = with_tempo(performance, tempo)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
@@ -11,6 +12,8 @@ from separation.engines import EngineSpec, FullscoreError, option
 from transcription.beatgrid import TimeSignature
 
 SLOWEST_TEMPO, FASTEST_TEMPO = 20.0, 400.0  # beats per minute that a metronome mark can sensibly have
+LONGEST_PICK_UP = 32.0  # beats: as many as a bar may have
+PICK_UP_PART = 24  # of a beat: a pick-up is a whole number of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class Settings:
     )
     time_signature: TimeSignature | None = option(None, "time signature such as 3/4 (default: heard)")
     key: str | None = option(None, 'key such as "G major" (default: heard)')
+    pick_up: float | None = option(
+        None,
+        "beats before the first bar line, 0 for none (default: heard)",
+        minimum=0.0,
+        maximum=LONGEST_PICK_UP,
+    )
     options: tuple[tuple[str, str, str], ...] = field(
         default=(), metadata={"help": "options of single engines: (engine, option, value)"}
     )
@@ -40,6 +49,15 @@ class Settings:
                 f"the tempo is from {SLOWEST_TEMPO:g} to {FASTEST_TEMPO:g} beats per minute, "
                 f"not {self.tempo:g}"
             )
+
+        # Written so that "nan", which compares with nothing, is refused.
+        if self.pick_up is not None and not 0.0 <= self.pick_up <= LONGEST_PICK_UP:
+            raise FullscoreError(f"a pick-up is from 0 to {LONGEST_PICK_UP:g} beats, not {self.pick_up:g}")
+
+    @property
+    def pick_up_beats(self) -> Fraction | None:
+        """The pick-up as a part of beats that can be written."""
+        return None if self.pick_up is None else Fraction(round(self.pick_up * PICK_UP_PART), PICK_UP_PART)
 
     def options_of(self, engine: str) -> dict[str, str]:
         """The options given for ``engine``, as text."""
@@ -53,6 +71,16 @@ def parse_tempo(text: str) -> float:
     except ValueError:
         raise FullscoreError(f"'{text}' is not a tempo: give beats per minute, such as 96") from None
     return Settings(tempo=tempo).tempo or tempo
+
+
+def parse_pick_up(text: str) -> float:
+    """Beats from text such as ``1``, ``0.5`` or ``1/3``. Raises FullscoreError."""
+    try:
+        beats = float(Fraction(text))
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise FullscoreError(f"'{text}' is not a pick-up: give its beats, such as 1 or 1/2") from None
+    Settings(pick_up=beats)
+    return beats
 
 
 def parse_time_signature(text: str) -> TimeSignature:

@@ -270,10 +270,10 @@ def _write_score(
         from separation.files import whole_file
 
         job.progress(0.0, "writing notes")
-        key = parse_key(settings.key) if settings.key else None
-        score = notate(
-            notes, grid, lyrics, NotationSettings(key=key), title=source.title, artist=source.artist
+        chosen = NotationSettings(
+            key=parse_key(settings.key) if settings.key else None, pick_up=settings.pick_up_beats
         )
+        score = notate(notes, grid, lyrics, chosen, title=source.title, artist=source.artist)
         job.progress(0.6, "writing files")
         musicxml = job.file("score.musicxml")
         export.write_musicxml(score, musicxml)
@@ -291,7 +291,8 @@ def _write_score(
         export.write_pdf(pages, job.file("score.pdf"), source.title)
         return {"key": str(score.key), "bars": len(score.bars)}
 
-    workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs={"key": settings.key})
+    inputs = {name: getattr(settings, name) for name in ("key", "pick_up")}
+    workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs=inputs)
 
 
 def _is_smeared(workspace: Workspace) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notation.meter import lay_bars
+from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
 
@@ -107,3 +108,26 @@ def test_bars_tile_the_score_and_cover_every_onset(
     assert quarters.max() < bars[-1].end
     assert quarters.min() > -float(meter.beat_quarters)
     assert time.seconds_at(quarters) == pytest.approx([note.onset for note in notes], abs=1e-6)
+
+
+@pytest.mark.parametrize("beats", ["0", "1/2", "1", "2", "3", "7/2"])
+@pytest.mark.parametrize("counted", [0, 1, 2, 3])
+def test_a_known_pick_up_wins_over_the_counting(beats: str, counted: int) -> None:
+    pick_up = Fraction(beats)
+    grid = BeatGrid(tuple(0.5 * n for n in range(40)), tuple((n - counted) % 4 + 1 for n in range(40)))
+    # The first note stands on a beat, or in the middle of one where the pick-up is no whole number.
+    start = 4.0 + 0.5 * float(-pick_up % 1)
+    notes = [Note(start + 0.5 * n, start + 0.5 * n + 0.4, 60) for n in range(17)]
+    bars, time = lay_bars(grid, notes, pick_up)
+    assert bars[0].number == (0 if pick_up else 1)
+    assert bars[0].length == (pick_up or 4)
+    assert all(bar.length == 4 for bar in bars[1:])
+    assert time.quarters_at(start) == pytest.approx(0.0)
+
+
+def test_a_pick_up_of_no_plain_notes_is_refused() -> None:
+    eighths = TimeSignature(6, 8)
+    bars, _ = lay_bars(grid([1, 2] * 4, eighths), [note_at(1.0)], Fraction(1, 3))
+    assert bars[0].length == Fraction(1, 2)
+    with pytest.raises(FullscoreError, match="1/3 beats in 4/4"):
+        lay_bars(grid([1, 2, 3, 4]), [note_at(1.0)], Fraction(1, 3))

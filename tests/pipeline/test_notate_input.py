@@ -356,6 +356,11 @@ def test_a_missing_file_of_beats_and_a_folder_are_told(played: Path, tmp_path: P
         ["--time-signature", "1000000000000/4"],
         ["--key", "H dur"],
         ["--key", ""],
+        ["--pick-up", "-1"],
+        ["--pick-up", "nan"],
+        ["--pick-up", "1/0"],
+        ["--pick-up", "1e9"],
+        ["--pick-up", "a beat"],
         ["--keys", "C major"],
     ],
 )
@@ -375,6 +380,9 @@ def test_an_override_that_cannot_be_is_wrong_usage(
         ["--time-signature", "1/32"],
         ["--time-signature", "32/1"],
         ["--key", "Cb minor"],
+        ["--pick-up", "0"],
+        ["--pick-up", "1/4"],
+        ["--pick-up", "32"],
     ],
 )
 def test_the_farthest_overrides_are_honoured(arguments: list[str], played: Path, tmp_path: Path) -> None:

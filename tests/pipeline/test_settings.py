@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import pytest
 
-from pipeline.settings import Settings, engine_settings, parse_tempo, parse_time_signature
+from pipeline.settings import Settings, engine_settings, parse_pick_up, parse_tempo, parse_time_signature
 from separation.engines import EngineSpec, FullscoreError, option
 from transcription.beatgrid import TimeSignature
 
@@ -51,6 +52,18 @@ def test_tempo_and_time_signature_are_read() -> None:
 def test_a_wrong_tempo_is_told(text: str) -> None:
     with pytest.raises(FullscoreError, match="tempo"):
         parse_tempo(text)
+
+
+def test_pick_ups_are_read_as_beats_that_can_be_written() -> None:
+    given = {"0": Fraction(0), "1.5": Fraction(3, 2), "1/3": Fraction(1, 3), ".33": Fraction(1, 3)}
+    assert {text: Settings(pick_up=parse_pick_up(text)).pick_up_beats for text in given} == given
+    assert Settings().pick_up_beats is None
+
+
+@pytest.mark.parametrize("text", ["", "-1", "33", "nan", "inf", "1/0", "one"])
+def test_a_wrong_pick_up_is_told(text: str) -> None:
+    with pytest.raises(FullscoreError, match="pick-up"):
+        parse_pick_up(text)
 
 
 @pytest.mark.parametrize("text", ["4", "4/5", "0/4", "waltz", "3/4/4", "99/4"])
