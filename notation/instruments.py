@@ -87,7 +87,6 @@ _INSTRUMENTS: tuple[tuple[str, Voicing], ...] = (
     (r"vibraphone|vibes", Voicing("Vibraphone", "Vib.", 11, "percussion", _TREBLE)),
     (r"marimba|xylophone|kalimba", Voicing("Marimba", "Mar.", 12, "percussion", _BOTH)),
     (r"(tubular )?bells|chimes", Voicing("Tubular Bells", "T. B.", 14, "percussion", _TREBLE)),
-    (r"drum ?(s|set|kit)|percussion|schlagzeug", VOICINGS["drums"]),
     (r"mezzo-?soprano|mezzo", Voicing("Mezzo-soprano", "Mz.", 53, "voice", _VOICE)),
     (r"soprano?|sopran|s\.?", Voicing("Soprano", "S.", 53, "voice", _TREBLE)),
     (r"contralto|alto|alt|a\.?", Voicing("Alto", "A.", 53, "voice", _TREBLE)),
@@ -132,7 +131,7 @@ _PROGRAMS: tuple[tuple[int, str], ...] = (
 """What each General MIDI program below a number plays."""
 
 _ORDINAL = re.compile(r"\s*(?:\b(\d{1,2}|I{1,3}|IV|VI{0,3})\.?)\s*$")
-_LEADING = re.compile(r"^\s*(\d{1,2}|I{1,3}|IV)\.\s*")
+_LEADING = re.compile(r"^\s*(\d{1,2}|I{1,3}|IV)(?:\.|st|nd|rd|th)\s*(?=\w)")
 _LONGEST_NAME = 24  # characters before the first bar; a longer track name says more than the instrument's
 
 

@@ -177,7 +177,8 @@ def _list_part(listed: ET.Element, number: int, part: PagePart) -> None:
 class _Sign:
     """Something at a moment of a staff: ``write`` adds it to a measure, ``rank`` orders those of one moment.
 
-    What ends something (``closes``) is written at the end of the bar before a bar line.
+    What ends something (``closes``) is written at the end of the bar before a bar line; what starts or
+    ends something ``spans``.
     """
 
     onset: Fraction
@@ -186,6 +187,7 @@ class _Sign:
     write: Callable[[ET.Element, int], None]
     """Given the measure and the offset in divisions."""
     closes: bool = False
+    spans: bool = False
 
 
 def _direction(
@@ -234,22 +236,28 @@ def _signs(score: NotatedScore) -> list[list[_Sign]]:
                     _element("wedge", type=name, number="1"),
                     _element("wedge", type="stop", number="1"),
                 )
-                signs.append(_Sign(hairpin.start, 1, 4, _direction(start, where, staff)))
-                signs.append(_Sign(hairpin.end, 1, 2, _direction(stop, where, staff), closes=True))
+                signs.append(_Sign(hairpin.start, 1, 4, _direction(start, where, staff), spans=True))
+                signs.append(
+                    _Sign(hairpin.end, 1, 2, _direction(stop, where, staff), closes=True, spans=True)
+                )
             lowest = len(page.staves)
             place = lowest if several else None
             for pedal in told.pedals:  # down and up: not all readers know the sign for both at once
                 start = _element("pedal", type="start", line="yes")
                 stop = _element("pedal", type="stop", line="yes")
-                signs.append(_Sign(pedal.start, lowest, 6, _direction(start, "below", place)))
-                signs.append(_Sign(pedal.end, lowest, 5, _direction(stop, "below", place), closes=True))
+                signs.append(_Sign(pedal.start, lowest, 6, _direction(start, "below", place), spans=True))
+                signs.append(
+                    _Sign(pedal.end, lowest, 5, _direction(stop, "below", place), closes=True, spans=True)
+                )
         for line in page.octaves:
             where = "above" if line.up else "below"
             place = line.staff if several else None
             start = _element("octave-shift", type="down" if line.up else "up", size="8", number="1")
             stop = _element("octave-shift", type="stop", size="8", number="1")
-            signs.append(_Sign(line.start, line.staff, 7, _direction(start, where, place)))
-            signs.append(_Sign(line.end, line.staff, 1, _direction(stop, where, place), closes=True))
+            signs.append(_Sign(line.start, line.staff, 7, _direction(start, where, place), spans=True))
+            signs.append(
+                _Sign(line.end, line.staff, 1, _direction(stop, where, place), closes=True, spans=True)
+            )
         signs.sort(key=lambda sign: (sign.onset, sign.rank))
         answer.append(signs)
     return answer
@@ -452,7 +460,8 @@ class _Writer:
             if at >= laid.length:
                 after.append(sign)
                 continue
-            number, index, late = _anchor(bar.voices, at)
+            # What spans several moments is read in the order of the file: all in the first voice.
+            number, index, late = _anchor(bar.voices[:1] if sign.spans else bar.voices, at)
             waiting.setdefault((number, index), []).append((sign, int(late * self.divisions)))
         length = int(laid.length * self.divisions)
         for number, voice in enumerate(bar.voices):
