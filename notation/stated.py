@@ -29,7 +29,7 @@ import numpy as np
 from notation.events import Bar, Key, ScoreNote
 from notation.keys import find_keys
 from notation.meter import ScoreTime
-from notation.spelling import estimate_key, fifths_name
+from notation.spelling import fifths_name
 from notation.voices import assign_voices
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import Performance, ScoreMap, StatedMeter, Track
@@ -40,6 +40,8 @@ PARTS = (1, 2, 4, 3, 8, 6, 16, 12, 5, 7, 10, 9, 24, 32, 20, 14, 18, 11, 22, 13)
 ROUNDING_TICKS = Fraction(1, 2)
 EARLY_END_TICKS = 1
 ORNAMENT_QUARTERS = Fraction(1, 2)  # an unwritten onset belongs to the written one at most this long before
+PICK_UP_VOTES = 0.9  # of the tracked downbeats must ask for a pick-up that the file doesn't state
+CLEARER = 2.0  # so much more often must they say the longer of two half a bar apart
 SINGLE_LINE_SHARE = 0.05  # of the notes of a single line may sound with the next
 FALLBACK_PART = 24  # of a quarter, where nothing else tells
 
@@ -60,19 +62,55 @@ def with_meter(
     """
     meters = score.meters
     if counted is not None and not meters:
-        meters = _counted_meters(score, counted, notes)
-    if time_signature is not None:
-        bars = _lay(meters, meters[-1].start + 1) if meters else ()
-        opening = bars[0].length if bars and bars[0].number == 0 else Fraction(0)
-        fits = 0 < opening < time_signature.bar_quarters
-        meters = _with_opening(opening if fits else Fraction(0), time_signature)
+        meters = _counted_meters(score, counted)
     meters = meters or (StatedMeter(Fraction(0), TimeSignature()),)
+    bars = _lay(meters, meters[-1].start + 1)
+    main = time_signature or bars[0].time_signature
     if pick_up is not None:
-        main = _lay(meters, meters[-1].start + 1)[0].time_signature
-        later = [meter for meter in meters if meter.start > 0 and meter.time_signature != main]
-        opening = pick_up * main.beat_quarters % main.bar_quarters
-        meters = (*_with_opening(opening, main), *(meter for meter in later if meter.start > opening))
-    return replace(score, meters=meters)
+        opening = pick_up * main.beat_quarters
+    elif bars[0].number == 0:
+        opening = bars[0].length
+    else:
+        opening = _unstated_pick_up(score, notes, counted, main) if counted is not None else Fraction(0)
+    later = [meter for meter in meters if time_signature is None and meter.start > opening]
+    later = [meter for meter in later if meter.start > bars[0].length or meter.time_signature != main]
+    return replace(score, meters=(*_with_opening(opening % main.bar_quarters, main), *later))
+
+
+def states_pick_up(score: ScoreMap) -> bool:
+    """Whether the file says that its first bar is not full."""
+    return bool(score.meters) and _lay(score.meters, score.meters[-1].start + 1)[0].number == 0
+
+
+def _unstated_pick_up(
+    score: ScoreMap, notes: Sequence[Note], counted: BeatGrid, meter: TimeSignature
+) -> Fraction:
+    """How long a pick-up bar the tracked downbeats ask for that the file says nothing of; 0: none."""
+    length = meter.bar_quarters
+    later = next((m.start for m in score.meters if m.start >= length), None)
+    votes = _downbeat_votes(score, counted, length, later)
+    if not votes:
+        return Fraction(0)
+    half = length / 2 if meter.beats_per_bar % 2 == 0 else length  # half bars are easily taken for bars
+    folded: Counter[Fraction] = Counter()
+    for place, count in votes.items():
+        folded[place % half] += count
+    place = max(folded, key=lambda place: folded[place])
+    if place == 0 or folded[place] < PICK_UP_VOTES * folded.total():
+        return Fraction(0)
+    if votes[place + half] > CLEARER * votes[place]:
+        place += half
+    first = min(float(score.quarters_at(note.onset)) for note in notes)
+    return place if first < place else Fraction(0)
+
+
+def _downbeat_votes(
+    score: ScoreMap, counted: BeatGrid, length: Fraction, until: Fraction | None = None
+) -> Counter[Fraction]:
+    """How many of the tracked downbeats fall on each half quarter of bars of ``length``."""
+    beats = score.quarters_at(counted.times)
+    downs = [float(q) for q, number in zip(beats, counted.numbers, strict=True) if number == 1]
+    return Counter(Fraction(round(2 * q), 2) % length for q in downs if until is None or q < until)
 
 
 def _with_opening(length: Fraction, meter: TimeSignature) -> tuple[StatedMeter, ...]:
@@ -205,15 +243,14 @@ def _broken(
     return same[0] if same else None
 
 
-def _counted_meters(score: ScoreMap, grid: BeatGrid, notes: Sequence[Note]) -> tuple[StatedMeter, ...]:
+def _counted_meters(score: ScoreMap, grid: BeatGrid) -> tuple[StatedMeter, ...]:
     """The meter that tracked beats count, with its bar lines on halves of the file's quarters."""
     beats = score.quarters_at(grid.times)
     beat = Fraction(float(np.median(np.diff(beats)))).limit_denominator(4)
     signature = _signature(beat * grid.time_signature.beats_per_bar, grid.time_signature)
     if signature is None:
         return ()
-    downs = [float(q) for q, number in zip(beats, grid.numbers, strict=True) if number == 1]
-    votes = Counter(Fraction(round(2 * q), 2) % signature.bar_quarters for q in downs)
+    votes = _downbeat_votes(score, grid, signature.bar_quarters)
     return _with_opening(max(votes, key=lambda place: votes[place], default=Fraction(0)), signature)
 
 
@@ -260,20 +297,17 @@ def stated_keys(
     if score is None or not score.keys:
         return find_keys(notes, bars)
     lines = [bar.start for bar in bars]
+    heard = find_keys(notes, bars)
     keys: dict[Fraction, Key] = {}
     for number, stated in enumerate(score.keys):
         until = score.keys[number + 1].start if number + 1 < len(score.keys) else bars[-1].end
-        inside = [note.heard for note in notes if stated.start <= note.onset < until]
-        line = min(lines, key=lambda line: abs(line - stated.start))
-        keys[line] = _key(stated.fifths, inside)
+        inside = [key for start, key in heard if start < until and key.fifths == stated.fifths]
+        # Files mostly say major whatever the mode: the notes tell which of the two keys it is.
+        mode = inside[-1].mode if inside else "minor" if stated.minor else "major"
+        tonic = fifths_name(stated.fifths + (3 if mode == "minor" else 0))
+        keys[min(lines, key=lambda line: abs(line - stated.start))] = Key(tonic, mode)
     first = keys.pop(lines[0], None) or next(iter(keys.values()))
     return ((lines[0], first), *sorted(keys.items(), key=lambda item: item[0]))
-
-
-def _key(fifths: int, notes: Sequence[Note]) -> Key:
-    """The major or minor key of a signature, whichever the notes are nearer to: files mostly say major."""
-    major, minor = Key(fifths_name(fifths)), Key(fifths_name(fifths + 3), "minor")
-    return minor if notes and estimate_key(notes).mode == "minor" else major
 
 
 def stated_order(tracks: Sequence[Track]) -> list[str]:

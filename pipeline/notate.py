@@ -79,12 +79,12 @@ def stated_grid(
     pick_up: Fraction | None = None,
 ) -> tuple[Performance, BeatGrid]:
     """A performance made from a score, with what is given in place of what it states, and its beats."""
-    from notation.stated import beat_grid, with_meter, with_tempo
+    from notation.stated import beat_grid, states_pick_up, with_meter, with_tempo
     from transcription.beats import BeatSettings, track_beats
 
     assert performance.score is not None
     counted = None
-    if not performance.score.meters and (time_signature is None or pick_up is None):
+    if not (states_pick_up(performance.score) or (pick_up is not None and performance.score.meters)):
         counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
     try:
         score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)

@@ -42,12 +42,12 @@ SLOWEST_QUARTER, FASTEST_QUARTER = 60_000_000, 20_000  # microseconds; a tempo b
 DRUM_CHANNEL = 9  # from 0: MIDI's tenth
 PEDAL_DOWN = 64  # values of the sustain pedal from here on
 
-SCORE_KAPPA = 0.75  # files of scores have 0.9 and more, performances 0.2 and less
+SCORE_KAPPA = 0.5  # files of scores have mostly 0.9 and more, performances 0.1 and less
 # Plain parts of a quarter; coarse clocks can tell only the plainest.
-PLAIN_DIVISIONS, COARSE_DIVISIONS = (32, 24, 10, 9, 7, 11), (8, 6)
+PLAIN_DIVISIONS, COARSE_DIVISIONS = (32, 24, 22, 10, 9, 7), (8, 6)
 FINE_CLOCK = 192  # ticks a quarter from which the fine divisions can be told from chance
 MIN_ONSETS = 4  # fewer say nothing
-QUARTER_SHARE = 0.5  # of the commonest phase's onsets: so many lie on the quarter, or the grid is shifted
+QUARTER_SHARE = 0.1  # of the commonest phase's onsets: so many lie on the quarter, or the grid is shifted
 UNISON_SHARE = 0.1  # of two staves' length in which both must sound to be one instrument's hands
 
 # Stems by a word in the track's name; then by the General MIDI program (0-based, first to last).
