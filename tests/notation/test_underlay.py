@@ -1,9 +1,12 @@
+from fractions import Fraction
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lyrics.words import Lyrics
-from notation.underlay import LyricSyllable, SungNote, underlay
-from tests.notation.builders import lyrics, written
+from notation.meter import ScoreTime
+from notation.underlay import LyricSyllable, SungNote, strike_syllables, underlay
+from tests.notation.builders import bars, lyrics, written
 
 
 def sung(answer: tuple[SungNote, ...]) -> list[str]:
@@ -67,3 +70,27 @@ def test_no_syllable_is_lost_or_moved_past_another(places: list[int], words: lis
     text = lyrics(" ".join(words), every=every)
     answer = underlay(text, written([(str(at), "1/2", 60) for at in sorted(places)]))
     assert [s.text for note in answer for s in note.syllables] == [s.text for s in text.syllables]
+
+
+def clock(count: int) -> ScoreTime:
+    """4/4 at 120 quarters a minute."""
+    beats = range(4 * count + 1)
+    return ScoreTime(bars(count), tuple(i / 2 for i in beats), tuple(Fraction(i) for i in beats))
+
+
+def test_a_held_note_is_struck_again_for_each_syllable() -> None:
+    notes = written([("0", "4", 60)])
+    struck = strike_syllables(lyrics("one two three", every=0.5), notes, clock(2))
+    assert [(n.onset, n.duration) for n in struck] == [(0, 1), (1, 1), (2, 2)]
+    assert [(n.heard.onset, n.heard.offset) for n in struck] == [(0.0, 0.5), (0.5, 1.0), (1.0, 2.0)]
+
+
+def test_syllables_at_one_time_share_their_note() -> None:
+    notes = written([("0", "4", 60)])
+    assert strike_syllables(lyrics("o ver", every=0.02), notes, clock(2)) == tuple(notes)
+
+
+def test_a_melisma_is_not_struck() -> None:
+    notes = written([("0", "1", 60), ("1", "1", 62)])
+    assert strike_syllables(lyrics("Ah"), notes, clock(2)) == tuple(notes)
+    assert strike_syllables(lyrics(), notes, clock(2)) == tuple(notes)
