@@ -101,7 +101,7 @@ def _write_header(root: ET.Element, score: NotatedScore) -> None:
         _add(identification, "creator", printable(score.artist), type="composer")
     encoding = _add(identification, "encoding")
     _add(encoding, "software", "Fullscore")
-    for supported in ("accidental", "beam", "stem"):
+    for supported in ("accidental", "beam"):
         _add(encoding, "supports", element=supported, type="yes")
     _write_credit(root, "title", score.title, justify="center", valign="top", size=22)
     _write_credit(root, "composer", score.artist, justify="right", valign="bottom", size=12)
