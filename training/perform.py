@@ -21,6 +21,7 @@ Limits: no repeats are unfolded; nothing is known of style but what is drawn at 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -159,20 +160,42 @@ def swingable(counted: Counted) -> bool:
     return bool(quarters.all())
 
 
-def draw_tempo(piece: ScorePiece, counted: Counted, rng: Random) -> float:
-    """Quarters a minute: about the score's mark, else such that onsets and beats come at a human rate."""
-    if 20 <= piece.tempo <= 320 and rng.random() < 0.8:
-        return float(np.clip(piece.tempo * np.exp(rng.normal(-0.05, 0.25)), 16, 360))
+def draw_tempo(
+    piece: ScorePiece, counted: Counted, rng: Random, begin: int = 0, end: int | None = None
+) -> float:
+    """Quarters a minute for beats ``begin`` to ``end``.
+
+    About the score's mark if that is theirs, else such that onsets and beats come at a human rate.
+    """
+    end = len(counted) - 1 if end is None else end
     onsets = np.unique(piece.onset)
-    quarters = 1 + int(onsets[-1] // TICKS)
-    per_quarter = np.bincount((onsets // TICKS).astype(int), minlength=quarters).astype(float)
-    density = max(0.25, float(np.quantile(per_quarter[per_quarter > 0], 0.75)))
-    unit = float(np.median(np.diff(counted.ticks)))
-    by_onsets = 60.0 / density * np.exp(rng.normal(np.log(4.3), 0.4))
-    by_beats = np.exp(rng.normal(np.log(72.0), 0.45)) * unit / TICKS
-    tempo = np.exp(0.6 * np.log(by_onsets) + 0.4 * np.log(by_beats))
-    slowest, fastest = 60.0 / density, 60.0 * 15.0 / density
-    return float(np.clip(np.clip(tempo, slowest, fastest), 16, 400))
+    onsets = onsets[
+        np.searchsorted(onsets, counted.ticks[begin]) : np.searchsorted(onsets, counted.ticks[end])
+    ]
+    unit = float(np.median(np.diff(counted.ticks[begin : end + 1]))) / TICKS
+    per_quarter = np.unique(onsets // TICKS, return_counts=True)[1]
+    density = max(0.25, float(np.quantile(per_quarter, 0.75))) if len(per_quarter) else 1.0
+    if begin == 0 and 20 <= piece.tempo <= 320 and rng.random() < 0.8:
+        tempo = piece.tempo * np.exp(rng.normal(-0.05, 0.25))
+    else:
+        by_onsets = 60.0 / density * np.exp(rng.normal(np.log(4.3), 0.4))
+        by_beats = np.exp(rng.normal(np.log(72.0), 0.45)) * unit
+        tempo = np.exp(0.6 * np.log(by_onsets) + 0.4 * np.log(by_beats))
+    tempo = np.clip(tempo, 60.0 / density, 60.0 * 15.0 / density)
+    return float(np.clip(tempo, 25.0 * unit, 300.0 * unit))
+
+
+def section_tempi(piece: ScorePiece, counted: Counted, style: Style, rng: Random) -> Floats:
+    """Quarters a minute at each beat: a new meter that lasts most often brings a new tempo (a movement)."""
+    result = np.full(len(counted) - 1, style.tempo)
+    meter = counted.numerators * 64 + counted.denominators
+    bounds = [0, *(np.flatnonzero(np.diff(meter[:-1])) + 1).tolist(), len(counted) - 1]
+    for begin, end in pairwise(bounds[1:]):
+        if end - begin >= 16:
+            result[begin:] = (
+                draw_tempo(piece, counted, rng, begin, end) if rng.random() < 0.7 else result[begin - 1]
+            )
+    return result
 
 
 def tempo_map(piece: ScorePiece, counted: Counted, style: Style, rng: Random) -> tuple[Floats, Floats]:
@@ -190,7 +213,8 @@ def tempo_map(piece: ScorePiece, counted: Counted, style: Style, rng: Random) ->
         single = rng.random(2 * beats) < 0.02
         log_pace += np.where(single, amount * rng.uniform(1, 5, 2 * beats), 0.0)
         log_pace = np.clip(log_pace, -1.0, 1.6)
-    seconds = np.repeat(half, 2) / TICKS * 60.0 / style.tempo * np.exp(log_pace)
+    pace = np.repeat(section_tempi(piece, counted, style, rng), 2)
+    seconds = np.repeat(half, 2) / TICKS * 60.0 / pace * np.exp(log_pace)
     if amount > 0:
         seconds *= held(piece, counted, rng)
         breath = rng.random(2 * beats) < 0.012
@@ -202,9 +226,9 @@ def tempo_map(piece: ScorePiece, counted: Counted, style: Style, rng: Random) ->
     ticks = np.concatenate([[counted.ticks[0]], counted.ticks[0] + np.cumsum(np.repeat(half, 2))])
     times = np.concatenate([[0.0], np.cumsum(seconds)])
     before, after = 16.0 * TICKS, 64.0 * TICKS
-    pace = 60.0 / style.tempo / TICKS
+    usual = 60.0 / style.tempo / TICKS
     ticks = np.concatenate([[ticks[0] - before], ticks, [ticks[-1] + after]])
-    times = np.concatenate([[times[0] - before * pace], times, [times[-1] + after * pace]])
+    times = np.concatenate([[times[0] - before * usual], times, [times[-1] + after * usual]])
     return ticks, times
 
 
@@ -276,9 +300,9 @@ def choose_parts(piece: ScorePiece, rng: Random) -> npt.NDArray[np.bool_]:
     kind = rng.random()
     keyboards = [p for p in parts if piece.part_is_keyboard[p]]
     if keyboards and len(parts) > 1:
-        if kind < 0.5:
+        if kind < 0.6:
             return np.asarray(np.isin(piece.part, keyboards))
-        return everything if kind < 0.92 else np.asarray(~np.isin(piece.part, keyboards))
+        return everything if kind < 0.93 else np.asarray(~np.isin(piece.part, keyboards))
     if keyboards:
         if kind < 0.94:
             return everything

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import io
 import multiprocessing
+import os
 import subprocess
 import tarfile
 import time
@@ -33,6 +34,7 @@ import numpy.typing as npt
 from training.corpus import ScorePiece, load
 from training.perform import Performance, Random, choose_parts, perform
 from transcription.beatnet import (
+    HEADS,
     METERS,
     OTHER_PHASE,
     PERIODS_S,
@@ -46,7 +48,7 @@ Floats = npt.NDArray[np.float64]
 CHUNK, BATCH = 384, 16
 HELD_OUT_PERCENT = 7
 POP909_LEFT_OUT = frozenset({"001", "113"})
-SOURCES = {"lieder": 0.30, "musetrainer": 0.20, "quartets": 0.20, "music21": 0.08, "pop909": 0.22}
+SOURCES = {"lieder": 0.35, "musetrainer": 0.19, "quartets": 0.18, "music21": 0.06, "pop909": 0.22}
 """How much of the training comes from each collection."""
 NOISY_SHARE, DRUM_SHARE = 0.12, 0.25
 """Shares of performances treated as a transcription with errors, and of songs given drums."""
@@ -415,6 +417,7 @@ def chunks(made: Labelled, rng: Random, limit: int = 4) -> Iterator[dict[str, An
 
 def play(pieces: dict[str, list[ScorePiece]], songs: list[Song], seed: int, queue: Any) -> None:
     """Fills ``queue`` with batches, for ever (a process of its own)."""
+    os.nice(5)
     rng = np.random.default_rng(seed)
     pool: list[dict[str, Any]] = []
     for made in endless(pieces, songs, rng):
@@ -457,14 +460,6 @@ def network(torch: Any, mean: Floats, spread: Floats) -> Any:
     return Network()
 
 
-HEADS = {
-    "phase": len(PHASES) + 1,
-    "beat": 2,
-    "period": len(PERIODS_S),
-    "place": len(PLACES) + 1,
-    "meter": len(METERS),
-    "swing": 1,
-}
 WEIGHTS = {"phase": 1.0, "beat": 1.0, "period": 0.5, "place": 0.7, "meter": 0.2, "swing": 0.1}
 
 

@@ -1,11 +1,19 @@
-"""The network that marks beats in clusters of notes: what its outputs mean.
+"""The network that marks beats in clusters of notes, and what its outputs mean.
 
-Trained by ``training.train_beats``; its weights are in ``beats.npz`` beside this file.
+Trained by ``training.train_beats`` on open scores played with human timing and on POP909; its weights
+are in ``beats.npz`` beside this file.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
+
+from transcription.network import Features, convolution, dense, gru, load
 
 PHASES = np.array([0, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 5 / 8, 2 / 3, 3 / 4, 5 / 6, 7 / 8])
 """The places in a beat that are told apart; one more class, OTHER_PHASE, is for ornaments and the rest."""
@@ -15,3 +23,60 @@ PERIODS_S = np.geomspace(0.2, 3.4, 42)
 PLACES = tuple((size, number) for size in (2, 3, 4) for number in range(1, size + 1))
 """The beats of bars of 2, 3 and 4 beats; one more class is for all other bars."""
 METERS = ("2/4", "3/4", "4/4", "6/8", "9/8", "12/8", "3/8", "2/2", "3/2", "4/2", "4/8", "2/8", "6/4", "5/4")
+HEADS = {
+    "phase": len(PHASES) + 1,
+    "beat": 2,
+    "period": len(PERIODS_S),
+    "place": len(PLACES) + 1,
+    "meter": len(METERS),
+    "swing": 1,
+}
+"""The network's outputs in their order, and how many values each has."""
+WEIGHTS_FILE = Path(__file__).with_name("beats.npz")
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What the network says of each cluster: log probabilities, one row a cluster.
+
+    ``phase`` by PHASES and OTHER_PHASE; ``downbeat`` that a bar begins there; ``period`` of the beat's
+    length by PERIODS_S; ``place`` by PLACES and one more; ``meter`` by METERS; ``swing`` the probability
+    that eighths are swung.
+    """
+
+    phase: Features
+    downbeat: Features
+    period: Features
+    place: Features
+    meter: Features
+    swing: Features
+
+
+_weights = cache(load)
+
+
+def log_softmax(x: Features) -> Features:
+    shifted = x - x.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
+
+
+def marks_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> Marks:
+    """The network's marks on at least one cluster's features."""
+    weights = _weights(path)
+    x = (features - weights["mean"]) / weights["spread"]
+    x = np.maximum(dense(weights, "enter", x), 0)
+    x = x + np.maximum(convolution(weights, "conv1", x), 0)
+    x = x + np.maximum(convolution(weights, "conv2", x), 0)
+    low = gru(weights, "gru1", x)
+    high = gru(weights, "gru2", low)
+    output = dense(weights, "heads", np.concatenate([low, high], axis=1))
+    edges = np.cumsum(list(HEADS.values()))[:-1]
+    part = dict(zip(HEADS, np.split(output, edges, axis=1), strict=True))
+    return Marks(
+        log_softmax(part["phase"]),
+        np.asarray(-np.logaddexp(0, -part["beat"][:, 1]), np.float32),
+        log_softmax(part["period"]),
+        log_softmax(part["place"]),
+        log_softmax(part["meter"]),
+        np.asarray(1 / (1 + np.exp(-part["swing"][:, 0])), np.float32),
+    )
