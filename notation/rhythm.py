@@ -7,7 +7,8 @@ is split where a value would hide a division, except for the usual syncopations 
 "Grouping of notes and rests"; compare LilyPond's completion engravers, which split at every division).
 
 Conventions: positions are ``Fraction`` quarter notes from the first beat of the full bar, so that a
-pick-up bar starts late. Limits: values from a breve to a 64th, single dots, tuplets not nested.
+pick-up bar starts late. Limits: values from a breve to a 256th, single dots, tuplets not nested; what
+they can't show is moved to the nearest place that they can (:func:`spell`).
 """
 
 from __future__ import annotations
@@ -29,13 +30,19 @@ VALUE_NAMES = {
     Fraction(1, 4): "16th",
     Fraction(1, 8): "32nd",
     Fraction(1, 16): "64th",
+    Fraction(1, 32): "128th",
+    Fraction(1, 64): "256th",
 }
 """Undotted note values by their length in quarters."""
 
-BEAM_COUNTS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
+SHORTEST = min(VALUE_NAMES)
+BEAM_COUNTS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4, "128th": 5, "256th": 6}
 
 _GROUPS = {2: (1, 1), 3: (1, 1, 1), 4: (2, 2), 5: (3, 2), 6: (3, 3), 7: (2, 2, 3), 8: (4, 4)}
 """How many beats fall together, one level down."""
+
+_MOST_IN_TUPLET = 13
+"""Notes that one tuplet shows: what needs more mixes divisions that no one reads."""
 
 _WIDEST_TUPLET = Fraction(2)
 """Quarters that one tuplet may fill: the quarter triplet over two beats is usual, wider ones are not."""
@@ -117,14 +124,30 @@ def bar_division(meter: TimeSignature) -> Division:
 def spell(segments: Sequence[Segment], meter: TimeSignature) -> list[Value]:
     """Written values for the segments of one voice, which follow one another without a gap.
 
-    A segment becomes one value or several (tied, where it is a note). Raises ValueError for a length
-    that has no written value (finer than a 64th).
+    A segment becomes one value or several (tied, where it is a note). Beats whose division no values can
+    show (five against a triplet, parts of a 256th) are spelled as if they were played a little earlier or
+    later; no segment is lost.
     """
     bar = bar_division(meter)
+    try:
+        return _spell(segments, bar)
+    except ValueError:
+        beats = _level(bar, 1)
+        crooked = [beat for beat in beats if not _writable(segments, beat)]
+    try:
+        return _spell(_moved(segments, crooked), bar)
+    except ValueError:
+        return _spell(_moved(segments, beats), bar)
+
+
+def _spell(segments: Sequence[Segment], bar: Division) -> list[Value]:
+    """The values of segments; raises ValueError where there are none."""
     borders = sorted({t for segment in segments for t in (segment.start, segment.end)})
     tuplets = _tuplets(bar, borders)
     values: list[Value] = []
     for index, segment in enumerate(segments):
+        if segment.start == segment.end:
+            continue
         for start, end, tuplet in _cut(segment, tuplets):
             if tuplet is None:
                 values += [_plain(index, *piece) for piece in _split(start, end, bar, segment.rest)]
@@ -133,12 +156,50 @@ def spell(segments: Sequence[Segment], meter: TimeSignature) -> list[Value]:
     return _bracketed(values, tuplets)
 
 
+def _writable(segments: Sequence[Segment], beat: Division) -> bool:
+    """Whether what happens within one beat can be written."""
+    inside = [
+        Segment(max(segment.start, beat.start), min(segment.end, beat.end), segment.rest)
+        for segment in segments
+        if segment.start < beat.end and beat.start < segment.end
+    ]
+    try:
+        _spell(inside, beat)
+    except ValueError:
+        return False
+    return True
+
+
+def _moved(segments: Sequence[Segment], beats: Sequence[Division]) -> list[Segment]:
+    """The segments with their borders within ``beats`` on the coarsest binary grid that keeps them apart."""
+    places: dict[Fraction, Fraction] = {}
+    borders = sorted({t for segment in segments for t in (segment.start, segment.end)})
+    for beat in beats:
+        inner = [t for t in borders if beat.start < t < beat.end]
+        step = beat.length / (3 if beat.compound else 1)
+        while inner:
+            step /= 2
+            count = int(beat.length / step)
+            slots = [round((t - beat.start) / step) for t in inner]
+            apart = slots[0] > 0 and slots[-1] < count and all(a < b for a, b in pairwise(slots))
+            if apart or step <= SHORTEST:
+                break
+        for i, t in enumerate(inner):
+            earliest = slots[i - 1] + 1 if i else 1
+            slots[i] = min(max(slots[i], earliest), max(count - len(inner) + i, 1))
+            places[t] = beat.start + step * slots[i]
+    return [
+        Segment(places.get(segment.start, segment.start), places.get(segment.end, segment.end), segment.rest)
+        for segment in segments
+    ]
+
+
 def value_name(length: Fraction) -> tuple[str, int] | None:
     """Name and dots of the single value that lasts ``length`` quarters, if there is one."""
     if length in VALUE_NAMES:
         return VALUE_NAMES[length], 0
     undotted = length * 2 / 3
-    if undotted in VALUE_NAMES and undotted > Fraction(1, 16):
+    if undotted in VALUE_NAMES and undotted > SHORTEST:
         return VALUE_NAMES[undotted], 1
     return None
 
@@ -161,7 +222,7 @@ def _split(start: Fraction, end: Fraction, bar: Division, rest: bool) -> list[tu
 
 
 def _smallest_around(start: Fraction, end: Fraction, division: Division) -> Division:
-    while division.length > Fraction(1, 16):
+    while division.length > SHORTEST:
         inside = next((part for part in division.parts if part.contains(start, end)), None)
         if inside is None:
             break
@@ -248,6 +309,8 @@ def _cut(segment: Segment, tuplets: Sequence[_Stretch]) -> list[tuple[Fraction, 
 def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, count: int) -> list[Value]:
     normal = 1 << (count.bit_length() - 1)
     unit = division.length / normal
+    if unit not in VALUE_NAMES or count > _MOST_IN_TUPLET:
+        raise ValueError(f"no tuplet of {count} fills {division.length} quarters")
     tuplet = Tuplet(count, normal, VALUE_NAMES[unit])
     scale = Fraction(count, normal)
 
@@ -262,7 +325,7 @@ def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, c
             if cut is not None:
                 return written(a, cut) + written(cut, b)
             step /= 2
-            if step * scale < Fraction(1, 16):
+            if step * scale < SHORTEST:
                 raise ValueError(f"no written value lasts {b - a} quarters")
 
     return written(start, end)

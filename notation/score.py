@@ -461,15 +461,17 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
         sources.append(None)
     values, beams, bracketed = _spelled(tuple(segments), _meter(laid))
     elements: list[Element] = []
-    for value, marks, bracket in zip(values, beams, bracketed, strict=True):
+    for k, (value, marks, bracket) in enumerate(zip(values, beams, bracketed, strict=True)):
         source = sources[value.segment]
         offset = value.start - late if late else value.start
         element = Element(offset, value.length, value.name, value.dots, value.tuplet, bracket, beams=marks)
-        begins = source is not None and laid.start + offset == source.onset
+        first = not k or values[k - 1].segment != value.segment
+        last = k == len(values) - 1 or values[k + 1].segment != value.segment
+        begins = first and source is not None and source.onset >= laid.start
         if source is None or (state.drums and not begins):  # a stroke isn't tied: it has no length
             elements.append(element)
             continue
-        finishes = laid.start + offset + value.length == source.end
+        finishes = last and source.end <= laid.end
         if begins and source.graces:
             elements += _graces(source.graces, offset, state)
         element.heads = tuple(_head(i, state) for i in source.notes)

@@ -212,3 +212,24 @@ def test_every_bar_is_full_and_every_tuplet_complete(case: tuple[TimeSignature, 
             assert sum(v.length for v in inside) == value.tuplet.normal * lengths[value.tuplet.unit]
             inside = []
     assert not inside
+
+
+@given(
+    meter=st.sampled_from(["4/4", "3/4", "6/8", "7/8", "2/2", "5/8"]),
+    places=st.sets(
+        st.builds(Fraction, st.integers(1, 40), st.sampled_from([3, 5, 7, 9, 11, 13, 16, 20, 32])),
+        max_size=9,
+    ),
+)
+def test_whatever_is_played_is_written_in_its_order(meter: str, places: set[Fraction]) -> None:
+    signature = TimeSignature(*map(int, meter.split("/")))
+    full = signature.bar_quarters
+    borders = [Fraction(0), *sorted(p for p in places if p < full), full]
+    segments = [Segment(a, b) for a, b in pairwise(borders)]
+    values = spell(segments, signature)
+    assert sum(value.length for value in values) == full
+    assert [value.segment for value in values] == sorted(value.segment for value in values)
+    assert {value.segment for value in values} == set(range(len(segments)))
+    assert all(a.end == b.start for a, b in pairwise(values))
+    off = [abs(next(v for v in values if v.segment == i).start - s.start) for i, s in enumerate(segments)]
+    assert max(off) <= Fraction(1, 4)
