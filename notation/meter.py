@@ -132,7 +132,7 @@ def _counted_from(grid: BeatGrid, line: int) -> BeatGrid:
     nearest = min(known, key=lambda index: abs(index - line), default=(1 - grid.numbers[0]) % per_bar)
     later = (line - nearest) % per_bar
     before = [(number - 1 - later) % per_bar + 1 for number in grid.numbers[:later]]
-    return replace(grid, numbers=(*before, *grid.numbers[: len(grid.numbers) - later]))
+    return replace(grid, numbers=(*before, *grid.numbers)[: len(grid.numbers)])
 
 
 def _covered_beats(grid: BeatGrid, notes: Sequence[Note]) -> tuple[float, float]:

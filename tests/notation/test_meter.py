@@ -131,3 +131,8 @@ def test_a_pick_up_of_no_plain_notes_is_refused() -> None:
     assert bars[0].length == Fraction(1, 2)
     with pytest.raises(FullscoreError, match="1/3 beats in 4/4"):
         lay_bars(grid([1, 2, 3, 4]), [note_at(1.0)], Fraction(1, 3))
+
+
+def test_a_known_pick_up_fits_a_grid_shorter_than_a_bar() -> None:
+    bars, _ = lay_bars(grid([1, 2]), [note_at(0.0), note_at(1.0)], Fraction(3))
+    assert [(bar.number, bar.length) for bar in bars] == [(0, 3)]
