@@ -141,6 +141,7 @@ def express(
     onsets = sorted({note.onset for part in parts for note in part.notes})
     holds = fermatas(time, onsets)
     tempi, curve = tempo_marks(time, holds)
+    tempi = _in_whole_beats(tempi, time.bars)
     keyboard = next((part for part in pitched if part.voicing.family == "keyboard"), None)
     told = {}
     answer = []
@@ -255,6 +256,17 @@ def tempo_marks(
     if len(tempo) == 1 or equal.mean() >= EXACT_SHARE:
         return _written_tempi(quarters, tempo)
     return _played_tempi(time, quarters, tempo)
+
+
+def _in_whole_beats(marks: Sequence[TempoMark], bars: Sequence[Bar]) -> tuple[TempoMark, ...]:
+    """Metronome marks as they are written: a whole number of beats a minute."""
+    starts = [bar.start for bar in bars]
+    answer = []
+    for mark in marks:
+        beat = float(bars[max(bisect_right(starts, mark.onset) - 1, 0)].time_signature.beat_quarters)
+        whole = max(round(mark.quarters_per_minute / beat), 1) * beat
+        answer.append(replace(mark, quarters_per_minute=whole) if mark.number else mark)
+    return tuple(answer)
 
 
 def _beat_tempi(time: ScoreTime) -> tuple[list[Fraction], Floats]:

@@ -192,8 +192,12 @@ def build_score(
     """The complete score. Without parts: one empty staff.
 
     ``keys`` are the bar lines (in quarters) from which each key holds, where there is more than ``home``.
+    A tempo that ``expression`` gives the beginning goes before ``beats_per_minute``.
     """
     keys = tuple(keys) or ((Fraction(0), home),)
+    first = next(iter(expression.tempi), None)
+    if first is not None and first.number and first.onset <= 0:
+        beats_per_minute = first.quarters_per_minute / float(bars[0].time_signature.beat_quarters)
     page = tuple(_lay_out(part, bars, keys) for part in parts or [WrittenPart("mix", (), ())])
     return NotatedScore(
         title=title,
