@@ -270,8 +270,7 @@ def _score_signs(score: NotatedScore, staff: int | None) -> list[_Sign]:
         kind = _element("rehearsal", printable(section.name))
         signs.append(_Sign(section.start, 1, -3, _direction(kind, "above", staff)))
     if score.expression.swing:
-        kind = _element("words", SWING_WORDS)
-        signs.append(_Sign(Fraction(0), 1, -1, _direction(kind, "above", staff)))
+        signs.append(_Sign(Fraction(0), 1, -1, _swing(staff)))
     bar_starts = [bar.start for bar in score.bars]
     marks = score.expression.tempi
     if not marks or marks[0].onset > 0:
@@ -291,6 +290,20 @@ def _score_signs(score: NotatedScore, staff: int | None) -> list[_Sign]:
             signs.append(_Sign(mark.onset, 1, -1, write))
     signs += [_Sign(symbol.onset, 1, 9, _harmony(symbol, staff)) for symbol in score.chords]
     return signs
+
+
+def _swing(staff: int | None) -> Callable[[ET.Element, int], None]:
+    """The words, and for players the ratio of the first eighth to the second."""
+    say = _direction(_element("words", SWING_WORDS), "above", staff)
+
+    def write(measure: ET.Element, offset: int) -> None:
+        say(measure, offset)
+        ratio = _add(_add(measure[-1], "sound"), "swing")
+        _add(ratio, "first", 2)
+        _add(ratio, "second", 1)
+        _add(ratio, "swing-type", "eighth")
+
+    return write
 
 
 _TEMPO_STYLE = {"font_weight": "bold"}
