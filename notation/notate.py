@@ -21,13 +21,12 @@ from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
 from notation.spelling import spell
 from notation.stated import (
-    by_hands,
-    is_single_line,
     program_of,
     stated_bars,
     stated_keys,
     stated_order,
     stated_rhythm,
+    stated_voices,
 )  # fmt: skip
 from notation.underlay import spoken_notes, strike_syllables, underlay
 from notation.voices import assign_voices, needs_two_staves
@@ -117,10 +116,9 @@ def _written(
     notes = stated_rhythm(heard, stated, time.end) if stated else quantise(heard, time)
     if stem == "drums":
         return notes
-    if any(track.stem == stem and track.staves == 2 for track in tracks):
-        return by_hands(notes, tracks)
-    if stem in MONOPHONIC and not stated:
+    if stated:
+        return stated_voices(notes, tracks)
+    if stem in MONOPHONIC:
         return assign_voices(notes, monophonic=True)
-    two_staves = stem == "piano" and not (stated and is_single_line(notes))
-    two_staves = two_staves or (stem != "guitar" and needs_two_staves(notes))
+    two_staves = stem == "piano" or (stem != "guitar" and needs_two_staves(notes))
     return assign_voices(notes, staves=2 if two_staves else 1)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -29,8 +29,9 @@ import numpy as np
 from notation.events import Bar, Key, ScoreNote
 from notation.keys import find_keys
 from notation.meter import ScoreTime
+from notation.parting import part_exactly
 from notation.spelling import fifths_name
-from notation.voices import assign_voices
+from notation.voices import assign_voices, needs_two_staves
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import Performance, ScoreMap, StatedMeter, Track
 from transcription.notes import Note
@@ -320,15 +321,37 @@ def program_of(stem: str, tracks: Sequence[Track]) -> int | None:
     return next((t.program for t in tracks if t.stem == stem and t.program is not None), None)
 
 
-def by_hands(notes: Sequence[ScoreNote], tracks: Sequence[Track]) -> tuple[ScoreNote, ...]:
-    """The notes of a part whose tracks are its staves, with the voices of each staff."""
-    written: list[ScoreNote] = []
-    for staff in (1, 2):
-        own = [note for note in notes if tracks[note.heard.track].staff == staff]
-        written += [replace(note, staff=staff) for note in assign_voices(own)]
+def stated_voices(notes: Sequence[ScoreNote], tracks: Sequence[Track]) -> tuple[ScoreNote, ...]:
+    """The notes of one part on its staves and in voices, all values as they are.
+
+    The staves of a keyboard are its tracks where it has two, else what its hands would take.
+    """
+    own = {note.heard.track for note in notes}
+    staves = {number: track.staff for number, track in enumerate(tracks) if number in own}
+    stems = {tracks[number].stem for number in staves}
+    if any(tracks[number].staves == 2 for number in staves):
+        placed = [replace(note, staff=staves[note.heard.track]) for note in notes]
+    elif ("piano" in stems and not is_single_line(notes)) or (
+        "guitar" not in stems and needs_two_staves(notes)
+    ):
+        placed = list(_by_hands(notes))
+    else:
+        placed = list(notes)
+    written = [
+        note for staff in (1, 2) for note in part_exactly([note for note in placed if note.staff == staff])
+    ]
     return tuple(
         sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
     )
+
+
+def _by_hands(notes: Sequence[ScoreNote]) -> Iterator[ScoreNote]:
+    """The notes of a keyboard in one track on the staves of the hands, nothing else changed."""
+    staves: dict[Note, list[int]] = {}
+    for note in assign_voices(notes, staves=2):
+        staves.setdefault(note.heard, []).append(note.staff)
+    for note in notes:
+        yield replace(note, staff=staves[note.heard].pop())
 
 
 def is_single_line(notes: Sequence[ScoreNote]) -> bool:
