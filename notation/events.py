@@ -7,8 +7,10 @@ positive, flats negative.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 from transcription.beatgrid import TimeSignature
 from transcription.notes import Note
@@ -82,6 +84,15 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.tonic} {self.mode}"
+
+
+Keys: TypeAlias = tuple[tuple[Fraction, Key], ...]
+"""The bar lines (in quarters) from which each key holds, the first at the start."""
+
+
+def key_at(keys: Keys, onset: Fraction) -> Key:
+    """The key that holds at ``onset``."""
+    return keys[max(0, bisect_right(keys, onset, key=lambda change: change[0]) - 1)][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TypeAlias
 
 import numpy as np
 
-from notation.events import Bar, Key, ScoreNote
+from notation.events import Bar, Key, Keys, ScoreNote
 from notation.spelling import fifths_name
 from transcription.beatgrid import Floats
-
-Keys: TypeAlias = tuple[tuple[Fraction, Key], ...]
 
 # Learnt on 1900 openly licensed scores (OpenScore Lieder and String Quartets, MuseTrainer, music21) by
 # maximum likelihood of their signatures; the mode was known from the last bass, or left open.
@@ -47,10 +44,12 @@ EDGE_BARS = 4  # that make the opening and the close
 
 # Tuned on a third of the same scores, where composers write a new signature once in ten pieces.
 FULL_BAR_QUARTERS = 4.0  # of sounding notes; a bar with less tells less
-BAR_EVIDENCE = 0.1  # of a bar's nats: bars that follow each other are alike
-LEAVE_HOME_COST = 5.0
+PASSAGE_BARS, PASSAGE_WEIGHT = 3, 3.0  # a bar is heard with its neighbours; of the profile there
+MOST_NATS = 6.0  # against a key in one bar: chromatic bars happen in every key
+BAR_EVIDENCE = 0.2  # of a bar's nats: bars that follow each other are alike
+LEAVE_HOME_COST = 9.0
 START_ELSEWHERE_COST = 12.0
-COME_HOME_COST = 4.0
+COME_HOME_COST = 3.0
 MODE_CHANGE_COST = 1.0  # between a key and its relative: nothing is written
 VISIT_COSTS = (0.0, 6.0, 6.0, 0.0, 1.0, 4.0, 5.0)  # by the fifths between two signatures
 LASTING_BARS = 8
@@ -131,10 +130,12 @@ def _weights(durations: Floats) -> Floats:
 
 def _path(durations: Floats, home_scores: Floats) -> list[int]:
     """The state of each bar (Viterbi)."""
-    fit = _shares(durations) @ _STATE_PROFILES.T + _STATE_BIAS
+    padded = np.pad(durations, ((PASSAGE_BARS // 2, PASSAGE_BARS // 2), (0, 0)))
+    passages = np.lib.stride_tricks.sliding_window_view(padded, PASSAGE_BARS, axis=0).sum(axis=2)
+    fit = PASSAGE_WEIGHT * _shares(passages) @ _STATE_PROFILES.T
     fit -= fit.max(axis=1, keepdims=True)
     fit -= np.log(np.exp(fit).sum(axis=1, keepdims=True))
-    costs = -BAR_EVIDENCE * _weights(durations)[:, None] * fit
+    costs = BAR_EVIDENCE * _weights(durations)[:, None] * np.minimum(-fit, MOST_NATS)
     home = int(np.argmax(home_scores))
     at_home = np.equal(_SIGNATURES, _SIGNATURES[home])
     apart = np.abs((_SIGNATURES[:, None] - _SIGNATURES[None, :] + 6) % 12 - 6)

@@ -80,9 +80,11 @@ def notate(
     keys = ((bars[0].start, settings.key),) if settings.key else stated_keys(stated, pitched, bars)
     key = keys[0][1]
     chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
+    named = [note for stem, part in written.items() if stem != "drums" for note in part]
+    name_of = dict(zip(map(id, named), spell(named, keys), strict=True))
     parts = []
     for stem, part in written.items():
-        names = spell(part, key) if stem != "drums" else [""] * len(part)
+        names = [name_of.get(id(note), "") for note in part]
         sung = underlay(lyrics, part) if stem == "vocals" else ()
         staves = 2 if any(note.staff == 2 for note in part) or (stem == "piano" and not stated) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)

@@ -1,43 +1,51 @@
-"""Key and spelling: the key of a piece, and a name for every written note.
+"""Spelling: names of keys and pitch classes, and a name for every written note.
 
-Methods. Key: the duration-weighted pitch-class profile of the piece against the profiles of Albrecht
-and Shanahan (2013), with its opening and its close counted again, and the last bass note and raised
-leading tones as evidence between a key and its relatives. Spelling: stage 1 of ps13 (Meredith 2006):
-every pitch class in a window around a note votes, as a possible tonic, for the name the note has in
-that tonic's chromatic scale; the possible tonics themselves are named in the key of the piece.
+Task: the name a composer would write, in the key of the passage: chromatic notes by where they lead, the
+minor's leading tone raised, one name for a note within a passage.
+
+Method: around each note the pitch classes are counted, near and far, before and after it, what sounds
+with it, the bass, the same and the neighbouring keys struck next to it, and the signature, all seen
+from the note itself, so that every key is one problem (the windows of ps13, Meredith 2006, with learnt
+instead of equal votes). A network of one hidden layer chooses between the name in the signature's
+own chromatic scale and its two enharmonic neighbours. It was trained by ``training.train_spelling`` on openly
+licensed scores; the weights are in ``spelling.npz`` beside this file.
 
 Conventions: names are a letter, # or b (doubled where needed) and the octave, C4 = MIDI 60; the
 octave is that of the letter (B#3 = C4 = 60). Names lie on the line of fifths, C = 0, G = 1, F = -1.
 
-Limits: one key for the piece; a modulation is followed by the window, not by a new signature.
+Limits: in music without a tonal centre composers choose by habits that no window shows.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from heapq import heappop, heappush
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from notation.events import Key, ScoreNote
+from notation.events import Key, Keys, ScoreNote, key_at
 from separation.engines import FullscoreError
 from transcription.beatgrid import Floats
-from transcription.notes import Note
+from transcription.network import Features, dense, load
 
-# Albrecht & Shanahan 2013, "The use of large corpora to train a new type of key-finding algorithm".
-MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
-MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+Ints = npt.NDArray[np.int64]
 
-EDGE_SHARE = 0.1  # of the piece's notes: its opening and its close, where the key is that of the piece
-EDGE_WEIGHT = 0.3  # each, besides 1 for the whole
-LAST_BASS_BONUS = 0.08  # in correlation: the piece ends on the tonic in the bass
-LONGEST_COUNTED_S = 2.0  # a drone counts no more than this
+WEIGHTS = Path(__file__).with_name("spelling.npz")
+REACH_QUARTERS = (0.75, 3.0, 12.0)  # a note counts 1/e as much this far away
+LEAST_WEIGHT, FULL_QUARTERS = 0.3, 2.0  # of a note in the counts: its length up to this, and a bit more
+NEIGHBOURS = 2  # semitones on either side whose next and last strokes are seen
+LOWEST_DEGREE = (
+    -4
+)  # on the line of fifths from the signature's major tonic: the chromatic scale Ab to C# in C
+WIDEST_DOUBLES = (-8, 12)  # places from that tonic within which double accidentals are written
 
 LETTERS = "FCGDAEB"
 LETTER_PITCH = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 # Places on the line of fifths, from the tonic, of the 12 semitones above it: the harmonic chromatic scale.
 CHROMATIC_FIFTHS = (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5)
-WINDOW_BEFORE, WINDOW_AFTER = 10, 42  # notes, as in ps13's best version
 
 
 def parse_key(text: str) -> Key:
@@ -52,44 +60,6 @@ def parse_key(text: str) -> Key:
     if mode is None:
         mode = "minor" if letter.islower() else "major"
     return Key(tonic, "minor" if mode in ("minor", "min", "m", "moll") else "major")
-
-
-def estimate_key(notes: Sequence[Note]) -> Key:
-    """The key of the piece. C major where there are no pitched notes."""
-    pitched = sorted(note for note in notes if note.stem != "drums")
-    if not pitched:
-        return Key("C")
-    edge = max(8, round(EDGE_SHARE * len(pitched)))
-    scores = _correlations(pitched)
-    scores += EDGE_WEIGHT * (_correlations(pitched[:edge]) + _correlations(pitched[-edge:]))
-    last = min((note for note in pitched if note.offset >= pitched[-1].onset), key=lambda note: note.pitch)
-    scores[:, last.pitch % 12] += LAST_BASS_BONUS
-    mode, tonic = np.unravel_index(int(np.argmax(scores)), scores.shape)
-    return _key_of(int(tonic), "minor" if mode else "major")
-
-
-def _correlations(notes: Sequence[Note]) -> Floats:
-    """The correlation of the notes' pitch-class profile with every key's: shape (2 modes, 12 tonics)."""
-    profile = np.zeros(12)
-    for note in notes:
-        profile[note.pitch % 12] += min(note.duration, LONGEST_COUNTED_S)
-    expected = np.asarray(
-        [[np.roll(mode, tonic) for tonic in range(12)] for mode in (MAJOR_PROFILE, MINOR_PROFILE)]
-    )
-    if np.ptp(profile) == 0:
-        return np.zeros((2, 12))
-    profile = (profile - profile.mean()) / profile.std()
-    expected = (expected - expected.mean(axis=2, keepdims=True)) / expected.std(axis=2, keepdims=True)
-    return np.asarray(expected @ profile / 12)
-
-
-def _key_of(tonic: int, mode: str) -> Key:
-    """The key on a pitch class, spelled with at most six flats or five sharps in its signature."""
-    for fifths in range(-6, 6):
-        name = fifths_name(fifths + (3 if mode == "minor" else 0))
-        if name_pitch_class(name) == tonic:
-            return Key(name, mode)
-    raise ValueError(f"a tonic is a pitch class from 0 to 11, not {tonic}")
 
 
 def fifths_name(fifths: int) -> str:
@@ -110,24 +80,103 @@ def pitch_class_fifths(pitch_class: int, key: Key) -> int:
     return tonic + CHROMATIC_FIFTHS[(pitch_class - tonic_class) % 12]
 
 
-def spell(notes: Sequence[ScoreNote], key: Key) -> tuple[str, ...]:
-    """A name with octave for each of ``notes``, in their order."""
+def spell(notes: Sequence[ScoreNote], keys: Keys) -> tuple[str, ...]:
+    """A name with octave for each of ``notes``, in their order; best all that sound together."""
+    if not notes:
+        return ()
     order = sorted(range(len(notes)), key=lambda index: (notes[index].onset, notes[index].pitch))
-    classes = np.asarray([notes[index].pitch % 12 for index in order], dtype=np.int64)
-    tonic_fifths = np.asarray([pitch_class_fifths(pitch_class, key) for pitch_class in range(12)])
-    # counts[n, c]: how many of the first n notes have pitch class c
-    counts = np.zeros((len(order) + 1, 12), dtype=np.int64)
-    counts[1:] = np.cumsum(classes[:, None] == np.arange(12)[None, :], axis=0)
+    ordered = [notes[index] for index in order]
+    places = name_places(
+        np.asarray([float(note.onset) for note in ordered]),
+        np.asarray([float(note.duration) for note in ordered]),
+        np.asarray([note.pitch for note in ordered], dtype=np.int64),
+        np.asarray([key_at(keys, note.onset).fifths for note in ordered], dtype=np.int64),
+    )
     names = [""] * len(notes)
-    for place, index in enumerate(order):
-        window = counts[min(place + WINDOW_AFTER, len(order))] - counts[max(0, place - WINDOW_BEFORE)]
-        votes: dict[int, int] = {}
-        for tonic in range(12):
-            fifths = int(tonic_fifths[tonic]) + CHROMATIC_FIFTHS[(int(classes[place]) - tonic) % 12]
-            votes[fifths] = votes.get(fifths, 0) + int(window[tonic])
-        best = max(votes, key=lambda fifths: (votes[fifths], -abs(fifths - key.fifths - 2)))
-        names[index] = with_octave(fifths_name(best), notes[index].pitch)
+    for index, place in zip(order, places.tolist(), strict=True):
+        names[index] = with_octave(fifths_name(place), notes[index].pitch)
     return tuple(names)
+
+
+def name_places(onset: Floats, duration: Floats, pitch: Ints, signature: Ints) -> Ints:
+    """Places on the line of fifths of notes sorted by onset, then pitch; ``signature`` is in fifths too."""
+    weights = load(WEIGHTS)
+    hidden = np.maximum(dense(weights, "hidden", describe(onset, duration, pitch, signature)), 0.0)
+    shift = np.argmax(dense(weights, "choice", hidden), axis=1) - 1
+    usual = usual_places(pitch, signature)
+    places = usual + 12 * shift
+    degree, low, high = places - signature, *WIDEST_DOUBLES
+    doubled = (places < -8) | (places > 12)
+    return np.where(doubled & ((degree < low) | (degree > high)), usual, places)
+
+
+def usual_places(pitch: Ints, signature: Ints) -> Ints:
+    """Where the notes lie in the chromatic scale of their signature, on the line of fifths."""
+    return np.asarray((7 * pitch - signature - LOWEST_DEGREE) % 12 + LOWEST_DEGREE + signature)
+
+
+def describe(onset: Floats, duration: Floats, pitch: Ints, signature: Ints) -> Features:
+    """What the network sees of notes by onset, then pitch: shape (notes, features). Times in quarters."""
+    first = np.flatnonzero(np.r_[True, np.diff(onset) > 1e-9])  # of each chord
+    chord = np.repeat(np.arange(len(first)), np.diff([*first, len(onset)]))
+    around = _around(onset[first], chord, duration, pitch)
+    sounding, bass = _sounding(onset, duration, pitch, first)
+    # Turn everything so that the note itself is pitch class 0.
+    turned = (pitch[:, None] + np.arange(12)) % 12
+    parts = [around[chord[:, None], window, turned] for window in range(around.shape[1])]
+    parts.append(sounding[chord[:, None], turned])
+    parts.append(np.eye(12)[(bass[chord] - pitch) % 12])
+    parts.append(_neighbours(onset[first], chord, pitch))
+    parts.append(np.eye(12)[(7 * signature - pitch) % 12])
+    return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _around(times: Floats, chord: Ints, duration: Floats, pitch: Ints) -> Floats:
+    """Shares of the pitch classes before and after each chord: (chords, 2 times the reaches, 12)."""
+    struck = np.zeros((len(times), 12))
+    np.add.at(struck, (chord, pitch % 12), LEAST_WEIGHT + np.minimum(duration, FULL_QUARTERS))
+    reach = np.asarray(REACH_QUARTERS)[:, None]
+    fade = np.exp(-np.diff(times)[:, None, None] / reach)
+    before = np.zeros((len(times), len(reach), 12))
+    after = np.zeros_like(before)
+    for here in range(1, len(times)):
+        before[here] = (before[here - 1] + struck[here - 1]) * fade[here - 1]
+    for here in range(len(times) - 2, -1, -1):
+        after[here] = (after[here + 1] + struck[here + 1]) * fade[here]
+    both = np.concatenate([before, after], axis=1)
+    return np.asarray(both / (both.sum(axis=2, keepdims=True) + 0.5))
+
+
+def _sounding(onset: Floats, duration: Floats, pitch: Ints, first: Ints) -> tuple[Floats, Ints]:
+    """For each chord: which pitch classes sound with it, (chords, 12), and the pitch class of the bass."""
+    sounding = np.zeros((len(first), 12))
+    bass = np.zeros(len(first), dtype=np.int64)
+    held: list[tuple[float, int]] = []
+    for number, (start, end) in enumerate(zip(first, [*first[1:], len(onset)], strict=True)):
+        while held and held[0][0] <= onset[start] + 1e-9:
+            heappop(held)
+        for index in range(start, end):
+            if duration[index] > 0:
+                heappush(held, (onset[index] + duration[index], int(pitch[index])))
+        pitches = [sounds for _, sounds in held] or pitch[start:end].tolist()
+        sounding[number, [sounds % 12 for _, sounds in held]] = 1.0
+        bass[number] = min(pitches) % 12
+    return sounding, bass
+
+
+def _neighbours(times: Floats, chord: Ints, pitch: Ints) -> Floats:
+    """How near in time the same key and its neighbours are struck, last and next: (notes, 10), 1 at once."""
+    steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1) + NEIGHBOURS
+    keys = pitch[:, None] + steps
+    first = np.searchsorted(chord, np.arange(len(times) + 1))
+    apart = np.empty((len(pitch), 2, len(steps)))
+    for direction, order in enumerate((range(len(times)), range(len(times) - 1, -1, -1))):
+        struck = np.full(128 + 2 * NEIGHBOURS, np.inf)
+        for here in order:
+            start, end = first[here], first[here + 1]
+            apart[start:end, direction] = np.abs(struck[keys[start:end]] - times[here])
+            struck[keys[start:end, NEIGHBOURS]] = times[here]
+    return np.asarray(np.exp(-apart).reshape(len(pitch), -1))
 
 
 def with_octave(name: str, pitch: int) -> str:
