@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from notation import rhythm
 from notation.events import Bar, ChordSymbol, Key
+from notation.expression import TempoMark
 from notation.instruments import BRACKETED
 from transcription.beatgrid import TimeSignature
 
@@ -191,11 +192,12 @@ class _Sign:
 
 
 def _direction(
-    kind: ET.Element, placement: str, staff: int | None, sound: float | None = None
+    kinds: ET.Element | Sequence[ET.Element], placement: str, staff: int | None, sound: float | None = None
 ) -> Callable[[ET.Element, int], None]:
     def write(measure: ET.Element, offset: int) -> None:
         direction = _add(measure, "direction", placement=placement)
-        _add(direction, "direction-type").append(kind)
+        for kind in [kinds] if isinstance(kinds, ET.Element) else kinds:
+            _add(direction, "direction-type").append(kind)
         if offset:
             _add(direction, "offset", offset)
         if staff is not None:
@@ -269,45 +271,44 @@ def _score_signs(score: NotatedScore, staff: int | None) -> list[_Sign]:
     for section in score.sections:
         kind = _element("rehearsal", printable(section.name))
         signs.append(_Sign(section.start, 1, -3, _direction(kind, "above", staff)))
-    if score.expression.swing:
-        signs.append(_Sign(Fraction(0), 1, -1, _swing(staff)))
     bar_starts = [bar.start for bar in score.bars]
-    marks = score.expression.tempi
+    marks = list(score.expression.tempi)
     if not marks or marks[0].onset > 0:
-        kind = _metronome(score.beats_per_minute, score.time_signature)
-        first = _direction(kind, "above", staff, score.quarters_per_minute)
-        signs.append(_Sign(Fraction(0), 1, -2, first))
-    for mark in marks:
+        marks.insert(0, TempoMark(Fraction(0), score.quarters_per_minute))
+    for number, mark in enumerate(marks):
         signature = score.bars[max(bisect_right(bar_starts, mark.onset) - 1, 0)].time_signature
-        sound = mark.quarters_per_minute or None
-        if mark.words:
-            kind = _element("words", mark.words, **_WORDS_STYLE.get(mark.words, _TEMPO_STYLE))
-            silent = sound if not mark.number else None
-            signs.append(_Sign(mark.onset, 1, -2, _direction(kind, "above", staff, silent)))
-        if mark.number and sound:
-            beats = max(round(sound / float(signature.beat_quarters)), 1)
-            write = _direction(_metronome(beats, signature), "above", staff, sound)
-            signs.append(_Sign(mark.onset, 1, -1, write))
+        swing = number == 0 and score.expression.swing
+        kinds = []
+        if mark.words or swing:
+            words = ", ".join(text for text in (mark.words, SWING_WORDS if swing else "") if text)
+            style = _GRADUAL_STYLE if mark.words and not mark.number else {}
+            kinds.append(_element("words", words, **_TEMPO_STYLE, **style))
+        if mark.number:
+            beats = max(round(mark.quarters_per_minute / float(signature.beat_quarters)), 1)
+            kinds.append(_metronome(beats, signature))
+            if len(kinds) > 1:
+                kinds[-1].set("parentheses", "yes")
+        write = _direction(kinds, "above", staff, mark.quarters_per_minute or None)
+        signs.append(_Sign(mark.onset, 1, -1, _swinging(write) if swing else write))
     signs += [_Sign(symbol.onset, 1, 9, _harmony(symbol, staff)) for symbol in score.chords]
     return signs
 
 
-def _swing(staff: int | None) -> Callable[[ET.Element, int], None]:
-    """The words, and for players the ratio of the first eighth to the second."""
-    say = _direction(_element("words", SWING_WORDS), "above", staff)
+def _swinging(write: Callable[[ET.Element, int], None]) -> Callable[[ET.Element, int], None]:
+    """The tempo with, for players, the ratio of the first eighth to the second."""
 
-    def write(measure: ET.Element, offset: int) -> None:
-        say(measure, offset)
-        ratio = _add(_add(measure[-1], "sound"), "swing")
+    def written(measure: ET.Element, offset: int) -> None:
+        write(measure, offset)
+        ratio = _add(next(measure[-1].iter("sound")), "swing")
         _add(ratio, "first", 2)
         _add(ratio, "second", 1)
         _add(ratio, "swing-type", "eighth")
 
-    return write
+    return written
 
 
 _TEMPO_STYLE = {"font_weight": "bold"}
-_WORDS_STYLE = {"rit.": {"font_style": "italic"}, "accel.": {"font_style": "italic"}}
+_GRADUAL_STYLE = {"font_style": "italic"}
 
 
 def _metronome(beats_per_minute: int, signature: TimeSignature) -> ET.Element:
