@@ -14,8 +14,10 @@ Ways of playing:
 - human: the score performed with human timing (:mod:`training.perform`), one track, nothing else.
 
 Right are, of each written note (ties joined): its place (bar, position and pitch), spelling, value, part,
-staff, and voice (counted from the top of the staff in each bar); ``all`` means everything at once. In the
-last two ways the parts are unknown, so ``all`` there is place, spelling and value. Notes of one part that
+staff, and the order of the voices that sound together on a staff; ``all`` means everything at once. In the
+last two ways the parts are unknown, so ``all`` there is place, spelling and value. ``voice`` is stricter and
+not in ``all``: the same voice counted from the top of the staff in each bar, so that two voices of equal
+values must be two although nobody can hear that they are not a chord. Notes of one part that
 strike one key at once count as one, the longest: MIDI can't hold more. ``extra`` are written notes that
 the score does not have. A bar is right with its number, length and meter; its key separately.
 ``--worst`` lists the commonest kinds of wrong notes of each piece.
@@ -47,7 +49,8 @@ WAYS = ("music21", "musescore3", "bare", "human")
 ONE_TRACK = ("bare", "human")
 WAIT_S = 300
 SAME_TICKS = 84  # 1/120 quarter: rare tuplets are rounded in files
-MEASURES = ("all", "place", "spelling", "value", "part", "staff", "voice", "extra", "bars", "meter", "key")
+NOTE_MEASURES = ("all", "place", "spelling", "value", "part", "staff", "order", "voice")
+MEASURES = (*NOTE_MEASURES, "extra", "bars", "meter", "key")
 REPEATS = re.compile(r"d\. ?[cs]\.|da capo|dal segno|\bfine\b|\bcoda\b|al segno", re.IGNORECASE)
 JUMPS = ("dacapo", "segno", "dalsegno", "coda", "tocoda", "fine", "forward-repeat")
 
@@ -239,36 +242,80 @@ def perform_score(source: Source, midi: Path) -> None:
 def compare(true: ScorePiece, found: ScorePiece, one_part: bool) -> tuple[dict[str, float], Counter[str]]:
     """The shares that are right, and what is wrong how often."""
     true, found = _without_unisons(true), _without_unisons(found)
+    partner = _matched(true, found)
+    right: Counter[str] = Counter(place=len(partner))
+    wrong: Counter[str] = Counter()
+    reversed_voices = _reversed_voices(true, found, partner)
+    true_bars, _ = _places(true)
+    for index in range(len(true.onset)):
+        if index not in partner:
+            kind = "grace" if true.flags[index] & GRACE else "note"
+            wrong[f"{kind} not there (bar {true_bars[index] + 1})"] += 1
+            continue
+        other = partner[index]
+        checks = {name: _same(true, index, found, other, name) for name in FIELDS}
+        checks["order"] = index not in reversed_voices
+        right.update(name for name, ok in checks.items() if ok)
+        counted = ("spelling", "value") if one_part else ("spelling", "value", "part", "staff", "order")
+        right["all"] += all(checks[name] for name in counted)
+        false = " ".join(name for name in counted if not checks[name])
+        if false:
+            wrong[f"wrong {false} (bar {true_bars[index] + 1}, pitch {true.pitch[index]})"] += 1
+    count = len(true.onset)
+    row = {name: right[name] / count for name in NOTE_MEASURES}
+    row |= {"extra": (len(found.onset) - len(partner)) / count, "notes": count}
+    return {**row, **_bar_shares(true, found)}, wrong
+
+
+FIELDS = {"spelling": "fifths", "value": "duration", "part": "part", "staff": "staff", "voice": "voice"}
+
+
+def _same(true: ScorePiece, index: int, found: ScorePiece, other: int, name: str) -> bool:
+    a, b = (int(getattr(piece, FIELDS[name])[i]) for piece, i in ((true, index), (found, other)))
+    return abs(a - b) <= (SAME_TICKS if name == "value" else 0)
+
+
+def _matched(true: ScorePiece, found: ScorePiece) -> dict[int, int]:
+    """For each true note that is there its note in ``found``: bar, place and pitch the same."""
     ours: dict[tuple[int, ...], list[int]] = {}
     bars, places = _places(found)
     for index in range(len(found.onset)):
         ours.setdefault((bars[index], places[index], int(found.pitch[index])), []).append(index)
-    right: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    used = 0
+    partner = {}
     true_bars, true_places = _places(true)
     for index in range(len(true.onset)):
         bar, place, pitch = true_bars[index], true_places[index], int(true.pitch[index])
         keys = ((bar, near, pitch) for near in (place, place - 1, place + 1))
         candidates = next((ours[key] for key in keys if ours.get(key)), [])
-        checks = [(_checks(true, index, found, other, one_part), other) for other in candidates]
-        if not checks:
-            kind = "grace" if true.flags[index] & GRACE else "note"
-            wrong[f"{kind} not there (bar {true_bars[index] + 1})"] += 1
-            continue
-        best, other = max(checks, key=lambda check: sum(check[0].values()))
-        candidates.remove(other)
-        used += 1
-        right["place"] += 1
-        right.update(name for name, ok in best.items() if ok)
-        right["all"] += all(best.values())
-        false = " ".join(name for name, ok in best.items() if not ok)
-        if false:
-            wrong[f"wrong {false} (bar {true_bars[index] + 1}, pitch {true.pitch[index]})"] += 1
-    count = len(true.onset)
-    row = {name: right[name] / count for name in MEASURES[:7]}
-    row |= {"extra": (len(found.onset) - used) / count, "notes": count}
-    return {**row, **_bar_shares(true, found)}, wrong
+        if candidates:
+            best = max(candidates, key=lambda o: sum(_same(true, index, found, o, name) for name in FIELDS))
+            candidates.remove(best)
+            partner[index] = best
+    return partner
+
+
+def _reversed_voices(true: ScorePiece, found: ScorePiece, partner: dict[int, int]) -> set[int]:
+    """True notes whose voice is above another's that sounds with them on their staff, or below, and ours not.
+
+    Two voices written as one chord are in order: where their values are equal nobody can hear them apart.
+    """
+    staves: dict[tuple[int, int], list[int]] = {}
+    for index in partner:
+        staves.setdefault((int(true.part[index]), int(true.staff[index])), []).append(index)
+    found_wrong: set[int] = set()
+    for members in staves.values():
+        sounding: list[int] = []
+        for index in sorted(members, key=lambda i: int(true.onset[i])):
+            now = true.onset[index]
+            sounding = [i for i in sounding if true.onset[i] + true.duration[i] > now]
+            for other in sounding:
+                theirs = int(np.sign(true.voice[index] - true.voice[other]))
+                a, b = partner[index], partner[other]
+                together = found.part[a] == found.part[b] and found.staff[a] == found.staff[b]
+                if together and theirs * int(found.voice[a] - found.voice[b]) < 0:
+                    found_wrong |= {index, other}
+            sounding.append(index)
+    return found_wrong
 
 
 def _places(piece: ScorePiece) -> tuple[list[int], list[int]]:
@@ -299,17 +346,6 @@ def _without_unisons(piece: ScorePiece) -> ScorePiece:
 def _has_pick_up(piece: ScorePiece) -> int:
     nominal = 4 * 10080 * piece.bar_numerator[0] // piece.bar_denominator[0]
     return int(len(piece.bar_start) > 1 and piece.bar_length[0] < nominal)
-
-
-def _checks(true: ScorePiece, index: int, found: ScorePiece, other: int, one_part: bool) -> dict[str, bool]:
-    def same(name: str) -> bool:
-        return bool(getattr(true, name)[index] == getattr(found, name)[other])
-
-    value = abs(int(true.duration[index]) - int(found.duration[other])) <= SAME_TICKS
-    checks = {"spelling": same("fifths"), "value": value}
-    if not one_part:
-        checks |= {"part": same("part"), "staff": same("staff"), "voice": same("voice")}
-    return checks
 
 
 def _bar_shares(true: ScorePiece, found: ScorePiece) -> dict[str, float]:
