@@ -7,9 +7,13 @@
   the annotated beats); right is a written onset, and a written duration, equal to the score's.
 - scores: OpenScore Lieder, OpenEWLD and scores that come with music21, each part played exactly as
   written, and with an invented human timing, on the score's own beats; all of a note must be right.
-- keys: the key signature (as a pitch-class set) and the whole key where it is known.
-- spelling: the share of notes named as in the score, the score's own key signature given.
-- chords: POP909 with its annotated beats, mir_eval's root and majmin scores.
+- keys: the first key signature, and the share of the bars under the right one (modulo enharmonic change);
+  beside it music21's key analysis, one key for the piece (Krumhansl & Schmuckler, its own weights).
+- spelling: the share of notes named as in the score, with the score's key signatures and with those found;
+  beside it stage 1 of ps13 (Meredith 2006), its names shifted as a whole to where they fit best.
+  ``--learnt FOLDER``: also on the pieces that ``training.train_spelling`` kept aside.
+- chords: POP909 with its annotated beats, mir_eval's scores. ``--pop909 FOLDER``: also every tenth song of
+  a checkout, which nothing was fitted on.
 
 The scores of music21 are a check against tuning on the recordings (``--corpus``: how many).
 """
@@ -33,10 +37,11 @@ import numpy as np
 import pretty_midi
 
 from notation.chords import find_chords
-from notation.events import Key, ScoreNote
+from notation.events import Bar, Key, ScoreNote, key_at
+from notation.keys import find_keys
 from notation.meter import lay_bars
 from notation.quantise import quantise
-from notation.spelling import estimate_key, name_pitch_class, spell
+from notation.spelling import name_pitch_class, name_places, spell, with_octave
 from notation.voices import assign_voices
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.beats import track_beats
@@ -55,12 +60,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=root.parent / "shared" / "data")
     parser.add_argument("--only", choices=list(SECTIONS))
     parser.add_argument("--corpus", type=int, default=30, help="how many scores of music21 to take")
+    parser.add_argument("--learnt", type=Path, help="a folder written by training.corpus")
+    parser.add_argument("--pop909", type=Path, help="the folder POP909 of a checkout of the data set")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     for name, section in SECTIONS.items():
         if arguments.only in (None, name):
             print(f"\n{name}")
             section(arguments.data, arguments.corpus)
+    if arguments.learnt and arguments.only in (None, "spelling"):
+        spelling_kept_aside(arguments.learnt)
+    if arguments.pop909 and arguments.only in (None, "chords"):
+        chords_kept_aside(arguments.pop909)
 
 
 # Performances -----------------------------------------------------------------------------------
@@ -73,7 +84,8 @@ class Performance:
     name: str
     notes: tuple[Note, ...]
     grid: BeatGrid
-    fifths: int
+    keys: tuple[tuple[int, int], ...]
+    """The beats (by index) from which each key signature holds, in fifths."""
     score: tuple[Note, ...]
     score_beats: tuple[float, ...]
 
@@ -86,7 +98,7 @@ def performances(data: Path) -> Iterator[Performance]:
         rows = _annotations(file)
         changes = [row[2].split(",") for row in rows]
         meter = next(change[1] for change in changes if len(change) > 1 and change[1])
-        fifths = next(int(change[2]) for change in changes if len(change) > 2 and change[2])
+        keys = tuple((beat, int(change[2])) for beat, change in enumerate(changes) if "".join(change[2:3]))
         signature = TimeSignature(*map(int, meter.split("/")))
         downbeats = {index for index, change in enumerate(changes) if change[0] == "db"}
         number = signature.beats_per_bar - min(downbeats) + 1
@@ -99,7 +111,7 @@ def performances(data: Path) -> Iterator[Performance]:
             str(file.parent.relative_to(data / "CPJKU_asap-dataset")),
             read_midi(file.with_name(file.name.replace("_annotations.txt", ".mid"))),
             BeatGrid(tuple(float(row[0]) for row in rows), tuple(numbers), signature),
-            fifths,
+            keys,
             read_midi(file.with_name("midi_score.mid")),
             tuple(float(row[0]) for row in _annotations(file.with_name("midi_score_annotations.txt"))),
         )
@@ -231,14 +243,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A score: its parts, its beats in quarters with their numbers, its meter and key signature."""
+    """A score: its parts, its beats in quarters with their numbers, its meter and keys (in fifths)."""
 
     name: str
     lines: tuple[Line, ...]
     beats: tuple[Fraction, ...]
     numbers: tuple[int, ...]
     meter: TimeSignature
-    fifths: int
+    keys: tuple[tuple[Fraction, int], ...]
 
 
 def read_score(source: Path | str, name: str) -> Score | None:
@@ -248,7 +260,8 @@ def read_score(source: Path | str, name: str) -> Score | None:
         return None
     parsed = parsed.stripTies()
     signatures = list(parsed.recurse().getElementsByClass(music21.meter.TimeSignature))
-    keys = list(parsed.recurse().getElementsByClass(music21.key.KeySignature))
+    top = parsed.parts[0].flatten().getElementsByClass(music21.key.KeySignature)
+    keys = {Fraction(key.offset): int(key.sharps) for key in top} or {Fraction(0): 0}
     if not signatures or signatures[0].denominator not in (1, 2, 4, 8, 16, 32):
         return None
     meter = TimeSignature(signatures[0].numerator, signatures[0].denominator)
@@ -274,7 +287,7 @@ def read_score(source: Path | str, name: str) -> Score | None:
     beats, numbers = _score_beats(parsed.parts[0], meter)
     if not lines or len(beats) < 2:
         return None
-    return Score(name, tuple(lines), beats, numbers, meter, keys[0].sharps if keys else 0)
+    return Score(name, tuple(lines), beats, numbers, meter, tuple(sorted(keys.items())))
 
 
 def _score_beats(
@@ -404,43 +417,142 @@ def _round_trip(score: Score, human: bool) -> tuple[float, float, float]:
 
 
 def keys_section(data: Path, corpus: int) -> None:
-    right = total = 0
+    print(f"{'':48}{'first key':>12}{'bars right':>24}{'music21':>20}")
+    rows = []
     for piece in performances(data):
-        key = estimate_key(piece.notes)
-        right += (key.fifths - piece.fifths) % 12 == 0
-        total += 1
-        if (key.fifths - piece.fifths) % 12:
-            print(f"  {piece.name}: {key} for {piece.fifths} fifths")
-    print(f"ASAP: key signature right on {right} of {total}")
+        bars, when = lay_bars(piece.grid, piece.notes)
+        places = when.quarters_at([piece.grid.times[beat] for beat, _ in piece.keys])
+        rows.append(_key_row(piece.name, quantise(piece.notes, when), bars, places, piece.keys))
+    _key_means("ASAP", rows)
     for song in sorted((data / "music-x-lab_POP909-Dataset" / "POP909").iterdir()):
+        heard = _pop909_notes(song)
+        bars, when = lay_bars(_pop909_grid(song), heard)
+        ((_, key), *others) = find_keys(quantise(heard, when), bars)
         truth = (song / "key_audio.txt").read_text().split()[2]
-        print(f"POP909 {song.name}: {estimate_key(_pop909_notes(song))} for {truth}")
-    right = total = 0
+        print(f"POP909 {song.name}: {key} for {truth}, {len(others)} changes")
+    rows = []
     for score in scores(data, corpus):
-        parts, _ = played(score, False)
-        key = estimate_key([note for part in parts for note in part])
-        right += (key.fifths - score.fifths) % 12 == 0
-        total += 1
-        if (key.fifths - score.fifths) % 12:
-            print(f"  {score.name}: {key} for {score.fifths} fifths")
-    print(f"scores: key signature right on {right} of {total}")
+        parts, grid = played(score, False)
+        notes = [note for part in parts for note in part]
+        bars, when = lay_bars(grid, notes)
+        zero = float(when.quarters_at(grid.times[0])) - float(score.beats[0])
+        places = np.asarray([float(place) + zero for place, _ in score.keys])
+        rows.append(_key_row(score.name, quantise(notes, when), bars, places, score.keys))
+    _key_means("scores", rows)
+
+
+def _key_row(
+    name: str,
+    notes: Sequence[ScoreNote],
+    bars: Sequence[Bar],
+    places: np.ndarray,
+    truth: Sequence[tuple[Fraction | int, int]],
+) -> tuple[bool, float, bool, float]:
+    """First signature right and share of the bars right; the same for music21's one key."""
+    found = find_keys(notes, bars)
+    line = music21.stream.Stream()
+    for note in notes:
+        if note.duration > 0:
+            line.insert(note.onset, music21.note.Note(note.pitch, quarterLength=note.duration))
+    peer = line.analyze("key")
+    signatures = [fifths for _, fifths in truth]
+    middles = [float(bar.start + bar.length / 2) for bar in bars]
+    true = [signatures[max(0, int(np.searchsorted(places, middle)) - 1)] for middle in middles]
+    ours = [key_at(found, Fraction(middle)).fifths for middle in middles]
+    row = (
+        (ours[0] - signatures[0]) % 12 == 0,
+        float(np.mean([(a - b) % 12 == 0 for a, b in zip(ours, true, strict=True)])),
+        (peer.sharps - signatures[0]) % 12 == 0,
+        float(np.mean([(peer.sharps - b) % 12 == 0 for b in true])),
+    )
+    keys = ", ".join(f"{key} from {float(start):g}" if start else str(key) for start, key in found)
+    print(
+        f"{name[:47]:48}{'right' if row[0] else 'wrong':>12}{row[1]:12.3f} of {len(signatures):2} keys"
+        f"{'right' if row[2] else 'wrong':>12}{row[3]:8.3f}   {keys}"
+    )
+    return row
+
+
+def _key_means(name: str, rows: Sequence[tuple[bool, float, bool, float]]) -> None:
+    first, bars, peer_first, peer_bars = np.mean(rows, axis=0)
+    print(
+        f"{name}: first signature right on {round(first * len(rows))} of {len(rows)}, bars {bars:.3f}; "
+        f"music21 {round(peer_first * len(rows))} of {len(rows)}, bars {peer_bars:.3f}"
+    )
 
 
 def spelling_section(data: Path, corpus: int) -> None:
-    right = total = 0
+    print(f"{'':44}{'notes':>7}{'ours':>8}{'own keys':>9}{'ps13s1':>8}")
+    counted = np.zeros(4)
     for score in [*scores(data, corpus), *asap_scores(data)]:
-        key = _key_with(score.fifths)
         notes = [
             ScoreNote(onset, length, Note(float(onset), float(onset) + 0.1, pitch))
             for line in score.lines
             for onset, length, pitch in zip(line.onsets, line.durations, line.pitches, strict=True)
         ]
         names = [name for line in score.lines for name in line.names]
-        same = sum(a == b for a, b in zip(spell(notes, key), names, strict=True))
-        right += same
-        total += len(notes)
-        print(f"{score.name[:43]:44}{len(notes):7}{same / len(notes):8.4f}")
-    print(f"{'all notes':44}{total:7}{right / total:8.4f}")
+        given = tuple((place, _key_with(fifths)) for place, fifths in score.keys)
+        end = max(note.end for note in notes)
+        steps = range(math.ceil(end / score.meter.bar_quarters))
+        length = Fraction(score.meter.bar_quarters)
+        found = find_keys(notes, [Bar(n + 1, n * length, length, score.meter) for n in steps])
+        right = [
+            sum(a == b for a, b in zip(spell(notes, given), names, strict=True)),
+            _best_shift(spell(notes, found), names),
+            _best_shift(ps13s1(notes), names),
+        ]
+        counted += (len(notes), *right)
+        shares = "".join(f"{count / len(notes):8.4f}" for count in right)
+        print(f"{score.name[:43]:44}{len(notes):7}{shares}")
+    print(f"{'all notes':44}{counted[0]:7.0f}" + "".join(f"{c / counted[0]:8.4f}" for c in counted[1:]))
+
+
+def _best_shift(names: Sequence[str], truth: Sequence[str]) -> int:
+    """How many names are right if all are enharmonically changed alike, or none (a piece in F# or Gb)."""
+    apart = [_place(a) - _place(b) for a, b in zip(names, truth, strict=True)]
+    return max(apart.count(shift) for shift in (-12, 0, 12))
+
+
+def _place(name: str) -> int:
+    """The place of a name with octave on the line of fifths."""
+    return "FCGDAEB".index(name[0]) - 1 + 7 * (name.count("#") - name[1:].count("b"))
+
+
+def ps13s1(notes: Sequence[ScoreNote], before: int = 10, after: int = 42) -> list[str]:
+    """Names by stage 1 of ps13: each pitch class around a note votes as the tonic of a chromatic scale."""
+    order = sorted(range(len(notes)), key=lambda index: (notes[index].onset, notes[index].pitch))
+    classes = np.asarray([notes[index].pitch % 12 for index in order])
+    letter_steps = np.asarray([0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6])  # of the 12 semitones above a tonic
+    first = int(np.asarray([2, 2, 3, 4, 4, 5, 5, 6, 6, 0, 1, 1])[classes[0]])  # letters from A: C C# D Eb ...
+    tonics = (first - letter_steps[(classes[0] - np.arange(12)) % 12]) % 7
+    counts = np.zeros((len(order) + 1, 12), dtype=int)
+    counts[1:] = np.cumsum(classes[:, None] == np.arange(12), axis=0)
+    names = [""] * len(notes)
+    for place, index in enumerate(order):
+        window = counts[min(place + after, len(order))] - counts[max(0, place - before)]
+        letters = (tonics + letter_steps[(classes[place] - np.arange(12)) % 12]) % 7
+        letter = "ABCDEFG"[int(np.argmax(np.bincount(letters, window, minlength=7)))]
+        alter = (notes[index].pitch - name_pitch_class(letter) + 6) % 12 - 6
+        names[index] = with_octave(letter + ("#" * alter if alter > 0 else "b" * -alter), notes[index].pitch)
+    return names
+
+
+def spelling_kept_aside(folder: Path) -> None:
+    from training.corpus import TICKS, load_all
+    from training.train_spelling import held_out, signatures
+
+    counted = np.zeros(3)
+    for piece in load_all(folder):
+        if held_out(piece.name):
+            places = name_places(piece.onset / TICKS, piece.duration / TICKS, piece.pitch, signatures(piece))
+            notes = [
+                ScoreNote(Fraction(int(onset), TICKS), Fraction(0), Note(0.0, 1.0, int(pitch)))
+                for onset, pitch in zip(piece.onset, piece.pitch, strict=True)
+            ]
+            apart = [_place(name) - own for name, own in zip(ps13s1(notes), piece.fifths, strict=True)]
+            counted += (len(notes), np.sum(places == piece.fifths), max(map(apart.count, (-12, 0, 12))))
+    count, ours, peer = counted
+    print(f"kept aside: {count:.0f} notes, {ours / count:.4f}; ps13s1 {peer / count:.4f}")
 
 
 def _key_with(fifths: int) -> Key:
@@ -459,33 +571,54 @@ def _pop909_notes(song: Path) -> tuple[Note, ...]:
     return read_midi(song / f"{song.name}.mid")
 
 
+def _pop909_grid(song: Path) -> BeatGrid:
+    rows = [line.split() for line in (song / "beat_midi.txt").read_text().splitlines()]
+    downbeats = [index for index, row in enumerate(rows) if float(row[2]) == 1]
+    meter = TimeSignature(max(1, int(np.median(np.diff(downbeats)))), 4)
+    numbers = [(index - downbeats[0]) % meter.beats_per_bar + 1 for index in range(len(rows))]
+    return BeatGrid(tuple(float(row[0]) for row in rows), tuple(numbers), meter)
+
+
 def chords_section(data: Path, corpus: int) -> None:
     for song in sorted((data / "music-x-lab_POP909-Dataset" / "POP909").iterdir()):
-        rows = [line.split() for line in (song / "beat_midi.txt").read_text().splitlines()]
-        times = [float(row[0]) for row in rows]
-        downbeats = [index for index, row in enumerate(rows) if float(row[2]) == 1]
-        meter = TimeSignature(int(np.median(np.diff(downbeats))), 4)
-        numbers = [(index - downbeats[0]) % meter.beats_per_bar + 1 for index in range(len(times))]
-        grid = BeatGrid(tuple(times), tuple(numbers), meter)
-        notes = _pop909_notes(song)
-        bars, when = lay_bars(grid, notes)
-        symbols = find_chords(quantise(notes, when), bars, estimate_key(notes))
-        truth = [line.split() for line in (song / "chord_midi.txt").read_text().splitlines()]
-        reference = np.asarray([[float(row[0]), float(row[1])] for row in truth])
-        starts = when.seconds_at([float(symbol.onset) for symbol in symbols]).tolist()
-        ends = [*starts[1:], float(reference[-1, 1])]
-        intervals = np.asarray([(a, b) for a, b in zip(starts, ends, strict=True) if b > a])
-        labels = [
-            _harte(symbol.root, symbol.quality)
-            for symbol, a, b in zip(symbols, starts, ends, strict=True)
-            if b > a
-        ]
-        scores = mir_eval.chord.evaluate(reference, [row[2] for row in truth], intervals, labels)
-        print(
-            f"POP909 {song.name}: root {scores['root']:.3f}  majmin {scores['majmin']:.3f}  "
-            f"sevenths {scores['sevenths']:.3f}  symbols a bar {len(symbols) / len(bars):.2f} "
-            f"(annotated {len(truth) / len(bars):.2f})"
-        )
+        row = chord_scores(song)
+        print(f"POP909 {song.name}: {_chord_figures(row)}")
+
+
+def chords_kept_aside(folder: Path) -> None:
+    rows = [chord_scores(song) for song in sorted(folder.iterdir()) if song.name.endswith("0")]
+    print(f"{len(rows)} songs kept aside: {_chord_figures(np.mean(rows, axis=0))}")
+
+
+def _chord_figures(row: np.ndarray) -> str:
+    return (
+        f"root {row[0]:.3f}  majmin {row[1]:.3f}  sevenths {row[2]:.3f}  "
+        f"symbols a bar {row[3]:.2f} (annotated {row[4]:.2f})"
+    )
+
+
+def chord_scores(song: Path) -> np.ndarray:
+    """mir_eval's root, majmin and sevenths of a song of POP909; symbols a bar, ours and annotated."""
+    notes = _pop909_notes(song)
+    bars, when = lay_bars(_pop909_grid(song), notes)
+    written = quantise(notes, when)
+    symbols = find_chords(written, bars, find_keys(written, bars))
+    truth = [line.split() for line in (song / "chord_midi.txt").read_text().splitlines()]
+    reference = np.asarray([[float(row[0]), float(row[1])] for row in truth])
+    starts = when.seconds_at([float(symbol.onset) for symbol in symbols]).tolist()
+    spans = [
+        (start, end, symbol)
+        for start, end, symbol in zip(starts, [*starts[1:], reference[-1, 1]], symbols, strict=True)
+        if end > start
+    ]
+    scores = mir_eval.chord.evaluate(
+        reference,
+        [row[2] for row in truth],
+        np.asarray([(start, end) for start, end, _ in spans]),
+        [_harte(symbol.root, symbol.quality) for _, _, symbol in spans],
+    )
+    shares = [scores["root"], scores["majmin"], scores["sevenths"]]
+    return np.asarray([*shares, len(symbols) / len(bars), len(truth) / len(bars)])
 
 
 def _harte(root: str, quality: str) -> str:

@@ -22,7 +22,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from notation.events import Bar, ChordSymbol, Key, ScoreNote
+from notation.events import Bar, ChordSymbol, Key, Keys, ScoreNote, key_at
 from notation.spelling import fifths_name, pitch_class_fifths
 from transcription.beatgrid import Floats
 
@@ -68,14 +68,14 @@ class _Chord:
 CHORDS = tuple(_Chord(root, quality) for quality in QUALITIES for root in range(12))
 
 
-def find_chords(notes: Sequence[ScoreNote], bars: Sequence[Bar], key: Key) -> tuple[ChordSymbol, ...]:
+def find_chords(notes: Sequence[ScoreNote], bars: Sequence[Bar], keys: Keys) -> tuple[ChordSymbol, ...]:
     """The chord symbols over ``bars`` from all pitched ``notes``; a chord that goes on isn't repeated."""
     pitched = [note for note in notes if note.heard.stem != "drums" and note.duration > 0]
     if not pitched or not bars:
         return ()
     beats, changes = _beats(bars)
     profiles, basses = _profiles(pitched, beats)
-    costs = _costs(profiles, basses, key)
+    costs = _costs(profiles, basses, [key_at(keys, beat) for beat in beats[:-1]])
     path = _cheapest_path(costs, changes)
     symbols: list[ChordSymbol] = []
     start = 0
@@ -83,7 +83,9 @@ def find_chords(notes: Sequence[ScoreNote], bars: Sequence[Bar], key: Key) -> tu
         if beat < len(path) and path[beat] == path[start]:
             continue
         if path[start] < len(CHORDS):
-            symbols.append(_symbol(CHORDS[path[start]], beats[start], basses[start:beat], key))
+            symbols.append(
+                _symbol(CHORDS[path[start]], beats[start], basses[start:beat], key_at(keys, beats[start]))
+            )
         start = beat
     return tuple(symbols)
 
@@ -126,25 +128,25 @@ def _profiles(notes: Sequence[ScoreNote], beats: Sequence[Fraction]) -> tuple[Fl
     return profiles, basses
 
 
-def _costs(profiles: Floats, basses: Sequence[int | None], key: Key) -> Floats:
+def _costs(profiles: Floats, basses: Sequence[int | None], keys: Sequence[Key]) -> Floats:
     """What each beat costs as each chord and, last, as no chord: shape (beats, chords + 1)."""
     templates = np.full((len(CHORDS), 12), FOREIGN_WEIGHT)
     writing = np.zeros(len(CHORDS))
-    tonic = pitch_class_of_key(key)
-    scale = {(tonic + step) % 12 for step in (MAJOR_SCALE if key.mode == "major" else MINOR_SCALE)}
     for number, chord in enumerate(CHORDS):
         for tone, weight in zip(chord.tones, TONE_WEIGHTS, strict=False):
             templates[number, tone] = weight
-        writing[number] = QUALITIES[chord.quality][1] + OUTSIDE_KEY_COST * len(set(chord.tones) - scale)
+        writing[number] = QUALITIES[chord.quality][1]
+    outside = {key: _outside(key) for key in set(keys)}
     templates /= templates.sum(axis=1, keepdims=True)
     total = profiles.sum(axis=1, keepdims=True)
     share = profiles / np.maximum(total, 1e-9)
     evidence = EVIDENCE * np.minimum(1.0, total / 2.0)
     floor = np.sum(np.where(share > 0, share * np.log(np.maximum(share, 1e-9)), 0.0), axis=1, keepdims=True)
-    costs = evidence * (floor - share @ np.log(templates).T) + writing[None, :] * 0.5
+    writing = 0.5 * (writing + OUTSIDE_KEY_COST * np.asarray([outside[key] for key in keys]))
+    costs = evidence * (floor - share @ np.log(templates).T) + writing
     for beat, bass in enumerate(basses):
         if bass is None:
-            costs[beat] = writing * 0.5
+            costs[beat] = writing[beat]
             continue
         for number, chord in enumerate(CHORDS):
             if bass == chord.root:
@@ -155,6 +157,13 @@ def _costs(profiles: Floats, basses: Sequence[int | None], key: Key) -> Floats:
     nothing = np.where(silent, 0.0, NO_CHORD_COST + evidence[:, 0])
     costs[silent] += 1.0
     return np.hstack([costs, nothing[:, None]])
+
+
+def _outside(key: Key) -> list[int]:
+    """How many tones of each chord aren't in the key's scale."""
+    tonic = pitch_class_of_key(key)
+    scale = {(tonic + step) % 12 for step in (MAJOR_SCALE if key.mode == "major" else MINOR_SCALE)}
+    return [len(set(chord.tones) - scale) for chord in CHORDS]
 
 
 def pitch_class_of_key(key: Key) -> int:

@@ -57,20 +57,21 @@ def notate(
     pedals: Sequence[tuple[float, float]] = (),
     stated: ScoreMap | None = None,
     tracks: Sequence[Track] = (),
+    singer: str = "vocals",
 ) -> NotatedScore:
-    """Write the heard notes of all stems as one score, lyrics under the vocal stem.
+    """Write the heard notes of all stems as one score, lyrics under the stem of the ``singer``.
 
     ``pedals`` are where the sustaining pedal was down, (from, to) in seconds. ``stated`` is the score
     time of a file that was made from a score, ``tracks`` what its tracks are.
     """
-    spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == "vocals"]))
+    spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == singer], singer))
     sounding = [*notes, *spoken]
     bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding, settings.pick_up)
     stems = stated_order(tracks) if stated and tracks else _stems(sounding)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
     written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
-    if "vocals" in written:
-        written["vocals"] = strike_syllables(lyrics, written["vocals"], time)
+    if singer in written:
+        written[singer] = strike_syllables(lyrics, written[singer], time)
     pitched = [
         note
         for stem, part in written.items()
@@ -79,13 +80,13 @@ def notate(
     ]
     keys = ((bars[0].start, settings.key),) if settings.key else stated_keys(stated, pitched, bars)
     key = keys[0][1]
-    chords = find_chords(pitched, bars, key) if settings.chords and pitched else ()
+    chords = find_chords(pitched, bars, keys) if settings.chords and pitched else ()
     named = [note for stem, part in written.items() if stem != "drums" for note in part]
     name_of = dict(zip(map(id, named), spell(named, keys), strict=True))
     parts = []
     for stem, part in written.items():
         names = [name_of.get(id(note), "") for note in part]
-        sung = underlay(lyrics, part) if stem == "vocals" else ()
+        sung = underlay(lyrics, part) if stem == singer else ()
         staves = 2 if any(note.staff == 2 for note in part) or (stem == "piano" and not stated) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))

@@ -38,7 +38,8 @@ def on(tonic: int, cadence: Chords) -> Chords:
 @pytest.mark.parametrize("mode", ["major", "minor"])
 def test_a_cadence_tells_its_key(tonic: int, mode: str) -> None:
     ((start, key),) = keys_of(on(tonic, MAJOR_CADENCE if mode == "major" else MINOR_CADENCE))
-    assert (start, name_pitch_class(key.tonic), key.mode) == (0, tonic, mode)
+    assert start == 0
+    assert (name_pitch_class(key.tonic), key.mode) == (tonic, mode)
     assert abs(key.fifths) <= 6
 
 
