@@ -122,6 +122,6 @@ def _written(
     if stated:
         return stated_voices(notes, tracks)
     if stem in MONOPHONIC:
-        return assign_voices(notes, monophonic=True)
+        return assign_voices(notes, monophonic=True, time=time)
     two_staves = stem == "piano" or (stem != "guitar" and needs_two_staves(notes))
-    return assign_voices(notes, staves=2 if two_staves else 1)
+    return assign_voices(notes, staves=2 if two_staves else 1, time=time)

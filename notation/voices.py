@@ -1,41 +1,45 @@
 """Voices, hands and staves: who plays which note, and note values that fit within one voice.
 
-Task: put keyboard music on two staves as a player's hands would take it, and each staff into one
-voice where one will do, two where a held note sounds against moving ones.
+Task: put keyboard music on two staves as it would be written for a player's hands, and each staff into
+one voice where one will do, two where a held note sounds against moving ones.
 
-Methods. Hands: every chord is split at a pitch; a path of split points through the piece is found by
-dynamic programming over how far each hand must stretch (a tenth at most with ease), where the notes
-leave a gap, and how far the split moves. Voices: a beam search over the ways to part each chord of a
-staff between an upper and a lower voice, weighing values cut short, chords made equal, leaps,
-crossings and the second voice itself (the idea of Chew & Wu 2004 and Temperley 2001, with costs).
+Methods. For keyboard music a trained network (:mod:`notation.handnet`) says how likely each note stands
+on the lower staff, in the lower of two voices, and has each value. Every chord is split between the
+staves where that is likeliest and no hand must stretch too far. A beam search over the ways to part each
+chord of a staff between an upper and a lower voice weighs the network's word on voices and values,
+values cut short and chords made equal (the idea of Chew & Wu 2004 and Temperley 2001, with costs). One
+staff alone has no network behind it: there leaps, crossings and the second voice itself have a cost.
 
 Conventions: staff 1 is the upper one; voice 1 is the upper voice of its staff. In the result the
 notes of one voice start together or one after the other; notes of one voice that start together have
 the same duration. Grace notes (duration 0) go with their main note. Nothing is lost or doubled.
+Costs are in nats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
+from math import log, log2
+from typing import NamedTuple
 
 import numpy as np
 
 from notation.events import ScoreNote
+from notation.handnet import VALUES, Played, Reading, read, value_class
+from notation.meter import ScoreTime
+from transcription.beatgrid import Floats
 
 EASY_SPAN, WIDEST_SPAN = 12, 16  # semitones a hand holds with ease, and at most (a tenth)
 STRETCH_COST, OVERSTRETCH_COST = 0.2, 1.5  # for each semitone beyond these
-FINGERS = 5
-CROWDED_COST = 2.0  # for each note beyond five in a hand
-GAP_REWARD, WIDEST_GAP = 0.08, 12  # for each semitone between the hands
-HOME_SPLIT, HOME_COST = 60, 0.15  # middle C, per squared octave off it
-MOVE_COST = 0.12  # for each semitone the split moves
-MEMORY = Fraction(1, 2)  # quarters: a hand is still near what it has just played
-SPLITS = np.arange(24, 104)
 
-BEAM = 24
+BEAM = 12
+OFF_VALUE_COST = 3.0  # for each octave between a value and the nearest one the network knows
+LIKELY = 0.04  # values the network finds less likely are not tried
+BELIEVED_QUARTERS = 0.02  # releases this near to the written ends mean that the values are exact
+BELIEVED_COST = 6.0  # for another value than an exact one, and as much again for each octave off
 CUT_COST = 2.0  # for a value cut to nothing; half of it for one cut by half
 EQUAL_COST = 0.7  # for a chord note whose value doubles or halves to fit its chord
 SECOND_VOICE_COST = 0.7  # each chord in the lower voice
@@ -45,6 +49,7 @@ LEAP_COST = 0.3  # for each octave within a voice
 CROSSING_COST = 1.5
 
 LOW, HIGH, TWO_STAFF_RANGE = 55, 64, 24  # MIDI and semitones: a grand staff covers both clefs
+KNOWN_VALUES = tuple(Fraction(value).limit_denominator(64) for value in VALUES)
 
 
 def needs_two_staves(notes: Sequence[ScoreNote]) -> bool:
@@ -56,26 +61,83 @@ def needs_two_staves(notes: Sequence[ScoreNote]) -> bool:
 
 
 def assign_voices(
-    notes: Sequence[ScoreNote], staves: int = 1, monophonic: bool = False
+    notes: Sequence[ScoreNote],
+    staves: int = 1,
+    monophonic: bool = False,
+    time: ScoreTime | None = None,
+    simplify: bool = False,
 ) -> tuple[ScoreNote, ...]:
     """The notes of one part with staff and voice, values cut or made equal so that each voice can be written.
 
-    ``staves``: 1, or 2 for a keyboard. ``monophonic``: one voice, whatever overlaps is cut.
+    ``staves``: 1, or 2 for a keyboard. ``monophonic``: one voice, whatever overlaps is cut. ``simplify``:
+    one voice a staff. ``time`` says when notes were released in the score; without it they end as written.
     """
     graces = [note for note in notes if note.duration == 0]
     mains = sorted(
         (note for note in notes if note.duration > 0),
         key=lambda note: (note.onset, note.pitch, note.heard.onset),
     )
-    hands = _hands(mains) if staves == 2 else [1] * len(mains)
     written: list[ScoreNote] = []
-    for staff in range(1, staves + 1):
-        own = [note for note, hand in zip(mains, hands, strict=True) if hand == staff]
-        written += [replace(note, staff=staff) for note in _part_staff(own, 1 if monophonic else 2)]
+    if mains:
+        played = _played(mains, time)
+        believed = time is not None and _believed(mains, played)
+        reading = read(played) if staves == 2 else None
+        hands = _hands(mains, reading) if reading is not None else [1] * len(mains)
+        voices = 1 if monophonic or simplify else 2
+        end = time.end if time is not None else max(note.end for note in mains)
+        for staff in range(1, staves + 1):
+            own = [index for index, hand in enumerate(hands) if hand == staff]
+            costs = _Costs([mains[index] for index in own], _rows(reading, own), believed, end)
+            written += [replace(note, staff=staff) for note in _part_staff(costs, voices)]
     written += _with_main_notes(graces, written)
     return tuple(
         sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
     )
+
+
+def _played(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Played:
+    """The notes as the network takes them; without ``time`` as written, in 4/4 at 120 a minute."""
+    onset = np.array([float(note.onset) for note in notes])
+    pitch = np.array([note.pitch for note in notes], dtype=np.int64)
+    if time is None:
+        release = np.array([float(note.end) for note in notes])
+        bar, beat = onset / 4 % 1, onset % 1
+        bar_quarters, beat_quarters, quarter_s = (np.full(len(notes), value) for value in (4.0, 1.0, 0.5))
+        return Played(onset, release, pitch, bar, beat, bar_quarters, beat_quarters, quarter_s)
+    release = np.maximum(time.quarters_at([note.heard.offset for note in notes]), onset + 0.02)
+    meters = [bar.time_signature for bar in time.bars]
+    index = np.clip(np.searchsorted([float(b.start) for b in time.bars], onset, side="right") - 1, 0, None)
+    whole = np.array([float(meter.bar_quarters) for meter in meters])
+    unit = np.array([float(meter.beat_quarters) for meter in meters])
+    # a pick-up bar counts from where its bar line would have been
+    begin = np.array([float(bar.start) for bar in time.bars])
+    begin[0] -= max(0.0, whole[0] - float(time.bars[0].length))
+    into = onset - begin[index]
+    beats = np.array([float(quarter) for quarter in time.beat_quarters])
+    at = np.clip(np.searchsorted(beats, onset, side="right") - 1, 0, len(beats) - 2)
+    quarter_s = (np.diff(time.beat_times) / np.diff(beats))[at]
+    return Played(
+        onset,
+        release,
+        pitch,
+        into / whole[index] % 1,
+        into / unit[index] % 1,
+        whole[index],
+        unit[index],
+        quarter_s,
+    )
+
+
+def _believed(notes: Sequence[ScoreNote], played: Played) -> bool:
+    """Whether the releases are exact: those of a score's own MIDI, not a player's."""
+    ends = np.array([float(note.end) for note in notes])
+    return bool(np.quantile(np.abs(played.release - ends), 0.8) < BELIEVED_QUARTERS)
+
+
+def _rows(reading: Reading | None, own: Sequence[int]) -> Reading | None:
+    if reading is None:
+        return None
+    return Reading(reading.lower_staff[own], reading.lower_voice[own], reading.values[own])
 
 
 def _groups(notes: Iterable[ScoreNote]) -> list[list[ScoreNote]]:
@@ -86,65 +148,42 @@ def _groups(notes: Iterable[ScoreNote]) -> list[list[ScoreNote]]:
 # Hands ------------------------------------------------------------------------------------------
 
 
-def _hands(notes: Sequence[ScoreNote]) -> list[int]:
-    """For each note, sorted by onset, the staff of the hand that plays it."""
-    groups = _groups(notes)
-    if not groups:
-        return []
-    moves = MOVE_COST * np.abs(SPLITS[:, None] - SPLITS[None, :])
-    home = HOME_COST * ((SPLITS - HOME_SPLIT) / 12.0) ** 2
-    total = np.zeros(len(SPLITS))
-    back = []
-    recent: list[ScoreNote] = []
-    for group in groups:
-        onset = group[0].onset
-        recent = [note for note in recent if note.end > onset or note.onset >= onset - MEMORY] + group
-        reach = total[:, None] + moves
-        back.append(np.argmin(reach, axis=0))
-        total = np.min(reach, axis=0) + home + _split_costs(np.unique([note.pitch for note in recent]))
-    path = [int(np.argmin(total))]
-    for came in reversed(back[1:]):
-        path.append(int(came[path[-1]]))
-    hands = []
-    for group, place in zip(groups, reversed(path), strict=True):
-        hands += [1 if note.pitch >= SPLITS[place] else 2 for note in group]
+def _hands(notes: Sequence[ScoreNote], reading: Reading) -> list[int]:
+    """For each note, sorted by onset and pitch, the staff of the hand that plays it."""
+    low, high = -np.log(reading.lower_staff), -np.log1p(-reading.lower_staff)
+    hands: list[int] = []
+    for group in _groups(notes):
+        begin = len(hands)
+        span = slice(begin, begin + len(group))
+        costs = np.concatenate([[0.0], np.cumsum(low[span])])
+        costs += np.concatenate([np.cumsum(high[span][::-1])[::-1], [0.0]])
+        if len(group) > 1:
+            pitches = [note.pitch for note in group]
+            costs += [_stretch(pitches[:k]) + _stretch(pitches[k:]) for k in range(len(group) + 1)]
+        lower = int(np.argmin(costs))
+        hands += [2] * lower + [1] * (len(group) - lower)
     return hands
 
 
-def _split_costs(
-    pitches: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """What each split point asks of the hands for these pitches (sorted, at least one)."""
-    below = np.searchsorted(pitches, SPLITS)
-    above = len(pitches) - below
-    top_left = pitches[np.maximum(below - 1, 0)]
-    bottom_right = pitches[np.minimum(below, len(pitches) - 1)]
-    left = np.where(below > 0, top_left - pitches[0], 0)
-    right = np.where(above > 0, pitches[-1] - bottom_right, 0)
-    cost = np.zeros(len(SPLITS))
-    for span, count in ((left, below), (right, above)):
-        cost += STRETCH_COST * np.clip(span - EASY_SPAN, 0, None)
-        cost += OVERSTRETCH_COST * np.clip(span - WIDEST_SPAN, 0, None)
-        cost += CROWDED_COST * np.clip(count - FINGERS, 0, None)
-    both = (below > 0) & (above > 0)
-    cost -= GAP_REWARD * np.where(both, np.clip(bottom_right - top_left, 0, WIDEST_GAP), 0)
-    return cost
+def _stretch(pitches: Sequence[int]) -> float:
+    """What a chord asks of one hand; ``pitches`` are sorted."""
+    span = pitches[-1] - pitches[0] if pitches else 0
+    return STRETCH_COST * max(0, span - EASY_SPAN) + OVERSTRETCH_COST * max(0, span - WIDEST_SPAN)
 
 
 # Voices -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """How far one voice has come: start and end of its last chord, and that chord's middle pitch."""
+class _Line(NamedTuple):
+    """How far one voice has come: its last chord (first note, one past the last), its end, its pitch."""
 
-    start: Fraction = Fraction(0)
+    first: int = -1
+    last: int = -1
     end: Fraction = Fraction(0)
-    pitch: float | None = None
+    pitch: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(NamedTuple):
     """One way to have parted the chords so far; ``lower`` is how many notes of the last went to voice 2."""
 
     cost: float
@@ -153,74 +192,148 @@ class _State:
     before: _State | None
 
 
-def _part_staff(notes: Sequence[ScoreNote], voices: int) -> list[ScoreNote]:
+class _Costs:
+    """What the values and voices of the notes of one staff cost."""
+
+    def __init__(
+        self, notes: Sequence[ScoreNote], reading: Reading | None, believed: bool, end: Fraction
+    ) -> None:
+        self.notes = notes
+        self.read = reading is not None
+        self.lower: Floats = np.zeros(len(notes))
+        self.upper: Floats = np.zeros(len(notes))
+        self._value: Callable[[int, Fraction], float] = self._ruled
+        self._rows: list[list[float]] = []
+        self._best: dict[tuple[int, int], tuple[Fraction, float]] = {}
+        self._end = end
+        if reading is not None:
+            self.lower, self.upper = -np.log(reading.lower_voice), -np.log1p(-reading.lower_voice)
+            self._rows = (-np.log(reading.values)).tolist()
+            self._value = self._learned
+        if believed:
+            self._value = self._exact
+
+    def _ruled(self, index: int, value: Fraction) -> float:
+        octaves = log2(value / self.notes[index].duration)
+        return EQUAL_COST * octaves if octaves >= 0 else CUT_COST * (1 - 2.0**octaves)
+
+    def _exact(self, index: int, value: Fraction) -> float:
+        own = self.notes[index].duration
+        return 0.0 if value == own else BELIEVED_COST * (1 + abs(log2(value / own)))
+
+    def _learned(self, index: int, value: Fraction) -> float:
+        quarters = float(value)
+        known = _nearest(value)
+        return self._rows[index][known] + OFF_VALUE_COST * abs(log2(quarters / VALUES[known]))
+
+    def cost(self, first: int, last: int, value: Fraction) -> float:
+        """The cost of one value for the notes from ``first`` up to ``last``."""
+        return sum(self._value(index, value) for index in range(first, last))
+
+    def choices(self, first: int, last: int) -> set[Fraction]:
+        """The values worth trying for a chord."""
+        found = {self.notes[index].duration for index in range(first, last)}
+        if self._value == self._learned:
+            most = -log(LIKELY)
+            for index in range(first, last):
+                found |= {KNOWN_VALUES[k] for k, cost in enumerate(self._rows[index]) if cost < most}
+        left = self._end - self.notes[first].onset
+        return {value for value in found if value <= left} or {left}
+
+    def best(self, first: int, last: int) -> tuple[Fraction, float]:
+        """The likeliest value of a chord if nothing follows, and its cost."""
+        key = (first, last)
+        if key not in self._best:
+            self._best[key] = min(
+                ((value, self.cost(first, last, value)) for value in sorted(self.choices(first, last))),
+                key=lambda pair: pair[1],
+            )
+        return self._best[key]
+
+
+def _nearest(value: Fraction) -> int:
+    found = _NEAREST.get(value)
+    if found is None:
+        found = _NEAREST[value] = int(value_class(float(value)))
+    return found
+
+
+_NEAREST: dict[Fraction, int] = {}
+
+
+def _part_staff(costs: _Costs, voices: int) -> list[ScoreNote]:
     """The notes of one staff in one or two voices, with values that fit."""
-    groups = _groups(notes)
+    notes = costs.notes
+    if not notes:
+        return []
+    starts = [i for i in range(len(notes)) if not i or notes[i].onset != notes[i - 1].onset]
+    ends = [*starts[1:], len(notes)]
     beam = [_State(0.0, (_Line(), _Line()), 0, None)]
-    for group in groups:
-        most = len(group) if voices == 2 else 0
-        found: dict[tuple[_Line, _Line], _State] = {}
+    for first, last in zip(starts, ends, strict=True):
+        most = last - first if voices == 2 else 0
+        found: dict[tuple[int, int, int, int], _State] = {}
         for state in beam:
             for lower in range(most + 1):
-                new = _extend(state, group, lower)
-                if new.lines not in found or new.cost < found[new.lines].cost:
-                    found[new.lines] = new
+                new = _extend(state, costs, first, last, lower)
+                upper_line, lower_line = new.lines
+                key = (upper_line.first, upper_line.last, lower_line.first, lower_line.last)
+                if key not in found or new.cost < found[key].cost:
+                    found[key] = new
         beam = sorted(found.values(), key=lambda state: state.cost)[:BEAM]
-    last: _State | None = beam[0]
+    last_state: _State | None = beam[0]
     lowers = []
-    while last is not None and last.before is not None:
-        lowers.append(last.lower)
-        last = last.before
-    chords: tuple[list[list[ScoreNote]], list[list[ScoreNote]]] = ([], [])
-    for group, lower in zip(groups, reversed(lowers), strict=True):
-        for voice, part in ((0, group[lower:]), (1, group[:lower])):
-            if part:
-                chords[voice].append(part)
-    return [*_fit_values(chords[0], 1), *_fit_values(chords[1], 2)]
+    while last_state is not None and last_state.before is not None:
+        lowers.append(last_state.lower)
+        last_state = last_state.before
+    chords: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    for first, last, lower in zip(starts, ends, reversed(lowers), strict=True):
+        if lower < last - first:
+            chords[0].append((first + lower, last))
+        if lower:
+            chords[1].append((first, first + lower))
+    return [*_fit_values(costs, chords[0], 1), *_fit_values(costs, chords[1], 2)]
 
 
-def _extend(state: _State, group: Sequence[ScoreNote], lower: int) -> _State:
-    """``state`` after a chord whose ``lower`` lowest notes go to voice 2."""
-    onset = group[0].onset
-    cost = state.cost
+def _extend(state: _State, costs: _Costs, first: int, last: int, lower: int) -> _State:
+    """``state`` after a chord, notes ``first`` up to ``last``, whose ``lower`` lowest go to voice 2."""
+    notes = costs.notes
+    onset = notes[first].onset
+    middle = first + lower
+    cost = state.cost + float(costs.lower[first:middle].sum() + costs.upper[middle:last].sum())
     lines = list(state.lines)
-    for voice, part in ((0, group[lower:]), (1, group[:lower])):
-        if not part:
+    for voice, begin, end in ((0, middle, last), (1, first, middle)):
+        if begin == end:
             continue
-        line, value = state.lines[voice], _chord_value(part)
-        pitch = sum(note.pitch for note in part) / len(part)
-        cost += sum(EQUAL_COST * abs(_octaves(note.duration / value)) for note in part)
+        line = state.lines[voice]
+        value, own = costs.best(begin, end)
+        pitch = (notes[begin].pitch + notes[end - 1].pitch) / 2
+        cost += own
         if line.end > onset:
-            cost += CUT_COST * float((line.end - onset) / (line.end - line.start))
-        if line.pitch is not None:
-            cost += LEAP_COST * abs(pitch - line.pitch) / 12
-        if voice == 1:
-            cost += SECOND_VOICE_COST + ENTRY_COST * (line.end < onset)
-            cost += ALONE_COST * (lower == len(group) and state.lines[0].end <= onset)
+            cut = onset - notes[line.first].onset
+            cost += max(0.0, costs.cost(line.first, line.last, cut) - costs.best(line.first, line.last)[1])
         other = state.lines[1 - voice]
-        if other.pitch is not None and other.end > onset:
+        if other.first >= 0 and other.end > onset:
             cost += CROSSING_COST * (other.pitch > pitch if voice == 0 else other.pitch < pitch)
-        lines[voice] = _Line(onset, onset + value, pitch)
+        if not costs.read:
+            if line.first >= 0:
+                cost += LEAP_COST * abs(pitch - line.pitch) / 12
+            if voice == 1:
+                cost += SECOND_VOICE_COST + ENTRY_COST * (line.end < onset)
+                cost += ALONE_COST * (middle == last and state.lines[0].end <= onset)
+        lines[voice] = _Line(begin, end, onset + value, pitch)
     return _State(cost, (lines[0], lines[1]), lower, state)
 
 
-def _octaves(ratio: Fraction) -> float:
-    return float(np.log2(float(ratio)))
-
-
-def _chord_value(chord: Sequence[ScoreNote]) -> Fraction:
-    """The one value for notes that start together in a voice: the middle one, the longer of two."""
-    return sorted(note.duration for note in chord)[len(chord) // 2]
-
-
-def _fit_values(chords: Sequence[Sequence[ScoreNote]], voice: int) -> list[ScoreNote]:
+def _fit_values(costs: _Costs, chords: Sequence[tuple[int, int]], voice: int) -> list[ScoreNote]:
     """The chords of one voice with equal values that end where the next chord starts at the latest."""
     fitted = []
-    for index, chord in enumerate(chords):
-        value = _chord_value(chord)
+    for index, (first, last) in enumerate(chords):
+        value, _ = costs.best(first, last)
         if index + 1 < len(chords):
-            value = min(value, chords[index + 1][0].onset - chord[0].onset)
-        fitted += [replace(note, duration=value, voice=voice) for note in chord]
+            room = costs.notes[chords[index + 1][0]].onset - costs.notes[first].onset
+            choices = {choice for choice in costs.choices(first, last) if choice < room} | {room}
+            value = min(sorted(choices), key=lambda choice: costs.cost(first, last, choice))
+        fitted += [replace(note, duration=value, voice=voice) for note in costs.notes[first:last]]
     return fitted
 
 
