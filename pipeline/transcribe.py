@@ -214,7 +214,12 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
     signature = settings.time_signature and str(settings.time_signature)
     inputs = {"tempo": settings.tempo, "time_signature": signature}
     found = workspace.stage("beats", work, after=["notes"], inputs=inputs)
-    return BeatGrid(tuple(found["times"]), tuple(found["numbers"]), TimeSignature(**found["time_signature"]))
+    return BeatGrid(
+        tuple(found["times"]),
+        tuple(found["numbers"]),
+        TimeSignature(**found["time_signature"]),
+        found["swing"],
+    )
 
 
 def _find_lyrics(

@@ -176,10 +176,10 @@ def draw_tempo(
     per_quarter = np.unique(onsets // TICKS, return_counts=True)[1]
     density = max(0.25, float(np.quantile(per_quarter, 0.75))) if len(per_quarter) else 1.0
     if begin == 0 and 20 <= piece.tempo <= 320 and rng.random() < 0.8:
-        tempo = piece.tempo * np.exp(rng.normal(-0.05, 0.25))
+        tempo = piece.tempo * np.exp(rng.normal(-0.05, 0.35))
     else:
-        by_onsets = 60.0 / density * np.exp(rng.normal(np.log(4.3), 0.4))
-        by_beats = np.exp(rng.normal(np.log(72.0), 0.45)) * unit
+        by_onsets = 60.0 / density * np.exp(rng.normal(np.log(4.3), 0.45))
+        by_beats = np.exp(rng.normal(np.log(70.0), 0.5)) * unit
         tempo = np.exp(0.6 * np.log(by_onsets) + 0.4 * np.log(by_beats))
     tempo = np.clip(tempo, 60.0 / density, 60.0 * 15.0 / density)
     return float(np.clip(tempo, 25.0 * unit, 300.0 * unit))

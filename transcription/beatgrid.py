@@ -58,12 +58,13 @@ class BeatGrid:
     """Where the beats of a performance fall and how they are counted.
 
     ``times`` are in seconds, strictly increasing, at least two; ``numbers`` count each beat within
-    its bar from 1 (the downbeat).
+    its bar from 1 (the downbeat). ``swing``: the second of two eighths is played late.
     """
 
     times: tuple[float, ...]
     numbers: tuple[int, ...]
     time_signature: TimeSignature = TimeSignature()
+    swing: bool = False
 
     def __post_init__(self) -> None:
         if len(self.times) < 2:

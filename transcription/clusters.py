@@ -115,7 +115,7 @@ def cluster_features(
         step = np.diff(line, prepend=line[:1]) / 12
         columns += [np.clip(step, -2, 2), np.clip(np.append(step[1:], 0.0), -2, 2)]
     around = np.searchsorted(times, [times - 0.8, times + 0.8])
-    columns.append(lowest <= running_minimum(lowest, around[0], around[1]) + 0.5)
+    columns.append((lowest <= running_minimum(lowest, around[0], around[1]) + 0.5).astype(float))
 
     size = np.bincount(group, minlength=count).astype(float)
     sounding = np.searchsorted(np.sort(onset), times + SPAN_S) - np.searchsorted(
@@ -168,7 +168,7 @@ def cluster_features(
     spread = maximum_by(group, onset, count) + maximum_by(group, -onset, count)
     columns.append(spread / SPAN_S)
     table = np.concatenate([np.asarray(c, float).reshape(count, -1) for c in columns], axis=1)
-    return np.clip(table, -4, 4).astype(np.float32)
+    return np.asarray(np.clip(table, -4, 4), np.float32)
 
 
 def maximum_by(group: Ints, values: Floats, count: int) -> Floats:
@@ -191,7 +191,7 @@ def felt_length(onset: Floats, pitch: Floats, length: Floats) -> Floats:
         apart = onset[k:] - onset[:-k]
         near = (np.abs(pitch[k:] - pitch[:-k]) <= NEAR_PITCH) & (apart > SPAN_S)
         result[:-k] = np.where(near, apart, result[:-k])
-    return np.maximum(np.minimum(result, np.maximum(length, 1.0)), SHORTEST_S)
+    return np.asarray(np.maximum(np.minimum(result, np.maximum(length, 1.0)), SHORTEST_S))
 
 
 def local_mean(times: Floats, values: Floats, span_s: float) -> Floats:
@@ -246,7 +246,7 @@ def harmonic_change(onset: Floats, pitch: Floats, length: Floats, times: Floats,
     before = total[here] - total[np.maximum(here - width, 0)]
     norm = np.linalg.norm(after, axis=1) * np.linalg.norm(before, axis=1)
     cosine = np.einsum("ij,ij->i", after, before) / np.maximum(norm, 1e-9)
-    return np.where(norm > 1e-9, 1 - cosine, 0.5)
+    return np.asarray(np.where(norm > 1e-9, 1 - cosine, 0.5))
 
 
 def fresh_share(

@@ -32,7 +32,7 @@ FINE = 48
 """Places in a beat at which clusters are explained."""
 PLACE_SPREAD, OTHER_LIKELIHOOD = 0.045, 0.3
 """Standard deviation of a cluster's place in the beat, and the likelihood of an ornament at any place."""
-BEAT_THRESHOLD = 0.01
+BEAT_THRESHOLD = 0.03
 """A cluster may be a beat if its probability is above this."""
 MOST_BEATS, AHEAD = 6, 72
 """Two clusters on the beat are at most so many beats and so many clusters apart."""
@@ -40,15 +40,16 @@ EMPTY_BEAT_COST = 1.5
 """Cost of a beat on which no cluster stands."""
 PERIOD_WEIGHT = 0.35
 """What the network says of the length of the beat, beside what it says of places."""
+UNLIKELY_PERIOD = -5.5 * PERIOD_WEIGHT
+"""Lengths of which it says less than this on the mean are not looked at."""
 TEMPO_SPREAD, TEMPO_COST = 0.08, 1.0
 """Scale of the change of log tempo from beat to beat, and its weight; tails are those of a Student t."""
-UNEXPLAINED_COST, BREAK_COST = 2.5, 10.0
+UNEXPLAINED_COST, BREAK_COST = 6.0, 10.0
 """Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
 
 DOWNBEAT_WEIGHT = 0.5
 METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 9.0
 """Cost of a bar of another size than the one before, and of a bar cut short or prolonged."""
-OTHER_BAR_SIZES = (1, 5, 6, 7)
 OTHER_BAR_COST = 1.0
 SIZES = (2, 3, 4)
 
@@ -68,12 +69,12 @@ def fine_places(marks: Marks) -> npt.NDArray[np.float32]:
     away = np.minimum(away, 1 - away)
     likeness = np.exp(-0.5 * (away / PLACE_SPREAD) ** 2)
     likeness = np.concatenate([likeness, np.full((1, FINE), OTHER_LIKELIHOOD)])
-    return np.log(np.exp(marks.phase) @ likeness + 1e-4).astype(np.float32)
+    return np.asarray(np.log(np.exp(marks.phase) @ likeness + 1e-4), np.float32)
 
 
 def period_bins(log_period: Floats) -> Ints:
     step = np.log(LONGEST_S / SHORTEST_S) / (BINS - 1)
-    return np.clip(np.rint((log_period - np.log(SHORTEST_S)) / step), 0, BINS - 1).astype(np.int64)
+    return np.asarray(np.clip(np.rint((log_period - np.log(SHORTEST_S)) / step), 0, BINS - 1), np.int64)
 
 
 def period_scores(marks: Marks, wanted_s: float | None) -> Floats:
@@ -84,7 +85,7 @@ def period_scores(marks: Marks, wanted_s: float | None) -> Floats:
     low = np.minimum(at.astype(int), len(known) - 2)
     part = at - low
     probability = np.exp(marks.period)
-    score = np.log(probability[:, low] * (1 - part) + probability[:, low + 1] * part + 1e-3)
+    score = np.log(probability[:, low] * (1 - part) + probability[:, low + 1] * part + 2e-3)
     if wanted_s is not None:
         score = np.broadcast_to(-20.0 * np.maximum(np.abs(grid - np.log(wanted_s)) - 0.2, 0.0), score.shape)
     total = np.zeros((len(score) + 1, BINS))
@@ -98,10 +99,10 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
     fine = fine_places(marks)
     on_beat = fine[:, 0]
     period = period_scores(marks, wanted_s)
-    possible = on_beat > np.log(BEAT_THRESHOLD)
-    around = np.searchsorted(times, [times - 1.0, times + 1.0])
+    possible = marks.phase[:, 0] > np.log(BEAT_THRESHOLD)
+    lo, hi = np.searchsorted(times, [times - 1.0, times + 1.0])
     for n in np.flatnonzero(~possible):
-        possible[n] = on_beat[n] >= on_beat[around[0][n] : around[1][n]].max()
+        possible[n] = marks.phase[n, 0] >= marks.phase[lo[n] : hi[n], 0].max()
     nodes = np.flatnonzero(possible)
     node_of = np.full(count, -1)
     node_of[nodes] = np.arange(len(nodes))
@@ -123,7 +124,7 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
         ended -= UNEXPLAINED_COST
         if len(here) and best[m].max() >= ended:
             ended, ended_at = float(best[m].max()), (m, int(best[m].argmax()))
-        stop = min(count, i + AHEAD + 1)
+        stop = i + AHEAD + 1
         ahead = nodes[m + 1 : int(np.searchsorted(nodes, stop))]
         gap = times[ahead] - times[i]
         ahead, gap = ahead[gap <= LONGEST_S * MOST_BEATS], gap[gap <= LONGEST_S * MOST_BEATS]
@@ -137,8 +138,13 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
         length, to, number = length[row, column], ahead[row], beats[column]
         log_length = np.log(length)
         bins = period_bins(log_length)
-        score = period[to, bins] - period[i, bins] - EMPTY_BEAT_COST * (number - 1)
-        inner = columns[i + 1 : ahead[-1]]
+        score = period[to, bins] - period[i, bins]
+        likely = score > UNLIKELY_PERIOD * (to - i)
+        if not likely.any():
+            continue
+        length, to, number, log_length = length[likely], to[likely], number[likely], log_length[likely]
+        bins, score = bins[likely], score[likely] - EMPTY_BEAT_COST * (number - 1)
+        inner = columns[i + 1 : to[-1]]
         if len(inner):
             place = (times[inner] - times[i])[None] / length[:, None]
             index = np.rint(place * FINE).astype(np.int64) % FINE
@@ -217,8 +223,13 @@ class Bars:
     sizes: Ints
 
 
-def count_bars(row: Row, times: Floats, marks: Marks, sizes: tuple[int, ...] | None = None) -> Bars:
-    """Number the beats; ``sizes`` are the bars allowed (default: those the network tells apart)."""
+def count_bars(
+    row: Row, times: Floats, marks: Marks, sizes: tuple[int, ...] | None = None, own_level: bool = True
+) -> Bars:
+    """Number the beats; ``sizes`` are the bars allowed (default: those the network tells apart).
+
+    Where the beats are not those that the network counts (``own_level``) its numbers say nothing.
+    """
     beats = len(row.times)
     length = np.diff(row.times, append=row.times[-1] + (row.times[-1] - row.times[-2]))
     owner = np.clip(np.searchsorted(row.times - 0.06 * length, times, side="right") - 1, 0, beats - 1)
@@ -239,7 +250,9 @@ def count_bars(row: Row, times: Floats, marks: Marks, sizes: tuple[int, ...] | N
     states = [(size, number) for size in allowed for number in range(1, size + 1)]
     emission = np.empty((beats, len(states)))
     for s, (size, number) in enumerate(states):
-        if (size, number) in PLACES:
+        if not own_level:
+            said = np.zeros(beats)
+        elif (size, number) in PLACES:
             said = places[:, PLACES.index((size, number))]
         else:
             said = places[:, len(PLACES)] - np.log(size) - OTHER_BAR_COST
