@@ -84,7 +84,8 @@ def lay_bars(
 ) -> tuple[tuple[Bar, ...], ScoreTime]:
     """Bars over all ``notes`` as ``grid`` counts them. Without notes: over the grid.
 
-    No bar before the first note, the last bar is full, bars tile the score without gaps. ``known_pick_up``
+    No bar before the first note; bars tile the score without gaps. The last bar is full, or as short as
+    a pick-up of whole beats leaves it where the music fits. ``known_pick_up``
     is how many beats the first note stands before the first bar line (0: on it), whatever the grid counts.
 
     Raises FullscoreError for a pick-up that no plain notes add up to.
@@ -109,12 +110,16 @@ def lay_bars(
     elif full - pick_up > PICK_UP_SHARE * full or len(starts) == 2:  # a lone bar leads to nothing
         pick_up = Fraction(0)
     zero = starts[0] + pick_up
+    whole_beats = pick_up >= 1 and pick_up.denominator == 1 and len(starts) > 2
+    if whole_beats and starts[-1] - starts[-2] == per_bar and last <= starts[-2] + pick_up:
+        starts[-1] = starts[-2] + int(pick_up)  # what the pick-up took is left out, as scores have it
 
     bars = []
     for index, (start, end) in enumerate(pairwise(starts)):
         number = index if pick_up else index + 1
         begin = max(Fraction(start), zero)
-        signature = meter if end - start == per_bar else _odd_signature(meter, end - start)
+        cut = pick_up and end == starts[-1] and end - start == pick_up
+        signature = meter if cut or end - start == per_bar else _odd_signature(meter, end - start)
         bars.append(Bar(number, (begin - zero) * beat_quarters, (end - begin) * beat_quarters, signature))
     beats = range(starts[0] + math.floor(pick_up), starts[-1] + 1)
     time = ScoreTime(

@@ -73,9 +73,24 @@ def with_meter(
         opening = bars[0].length
     else:
         opening = _unstated_pick_up(score, notes, counted, main) if counted is not None else Fraction(0)
+    opening %= main.bar_quarters
     later = [meter for meter in meters if time_signature is None and meter.start > opening]
     later = [meter for meter in later if meter.start > bars[0].length or meter.time_signature != main]
-    return replace(score, meters=(*_with_opening(opening % main.bar_quarters, main), *later))
+    found = (*_with_opening(opening, main), *later)
+    if opening and not later and (pick_up is not None or bars[0].number != 0):
+        found += _with_closing(found, opening, main, _end(score, notes))
+    return replace(score, meters=found)
+
+
+def _with_closing(
+    meters: Sequence[StatedMeter], opening: Fraction, meter: TimeSignature, end: Fraction
+) -> tuple[StatedMeter, ...]:
+    """The last bar as short as the pick-up leaves it, where the music fits: scores mostly have it so."""
+    last = _lay(meters, end)[-1]
+    rest = meter.bar_quarters - opening
+    if last.start > opening and end <= last.start + rest:
+        return (StatedMeter(last.start, _signature_of(rest, meter)),)
+    return ()
 
 
 def states_pick_up(score: ScoreMap) -> bool:
@@ -118,9 +133,13 @@ def _with_opening(length: Fraction, meter: TimeSignature) -> tuple[StatedMeter, 
     """A meter after a first bar of ``length`` quarters (0: none), which is stated as files state it."""
     if length == 0:
         return (StatedMeter(Fraction(0), meter),)
+    return (StatedMeter(Fraction(0), _signature_of(length, meter)), StatedMeter(length, meter))
+
+
+def _signature_of(length: Fraction, meter: TimeSignature) -> TimeSignature:
+    """A broken bar's real length as a signature, in the units of its meter or finer ones."""
     denominator = max(meter.denominator, length.denominator * 4)
-    opening = TimeSignature(int(length * denominator / 4), denominator)
-    return (StatedMeter(Fraction(0), opening), StatedMeter(length, meter))
+    return TimeSignature(int(length * denominator / 4), denominator)
 
 
 def with_tempo(performance: Performance, tempo: float) -> Performance:
@@ -163,12 +182,16 @@ def beat_grid(score: ScoreMap, notes: Sequence[Note]) -> BeatGrid:
 
 def stated_bars(score: ScoreMap, notes: Sequence[Note]) -> tuple[tuple[Bar, ...], ScoreTime]:
     """The bars that ``score`` states, over all ``notes``."""
+    bars = _lay(score.meters or (StatedMeter(Fraction(0), TimeSignature()),), _end(score, notes))
+    return bars, _score_time(bars, score)
+
+
+def _end(score: ScoreMap, notes: Sequence[Note]) -> Fraction:
+    """Where the last of ``notes`` ends."""
     last = max((float(score.quarters_at(note.onset)) for note in notes), default=0.0)
     release = max((float(score.quarters_at(note.offset)) for note in notes), default=1.0)
     stop = plain_end(round(release / float(score.tick)), round(1 / score.tick))
-    end = max(Fraction(math.floor(last * 64) + 1, 64), stop)
-    bars = _lay(score.meters or (StatedMeter(Fraction(0), TimeSignature()),), end)
-    return bars, _score_time(bars, score)
+    return max(Fraction(math.floor(last * 64) + 1, 64), stop)
 
 
 def _lay(meters: Sequence[StatedMeter], end: Fraction) -> tuple[Bar, ...]:

@@ -417,12 +417,12 @@ def _texts(raw: _Raw, lines: Sequence[_Line], clock: _Clock) -> tuple[SungText, 
 
 
 def _nearest_line(ticks: Sequence[int], lines: Sequence[_Line]) -> int:
-    """The line that has the most notes starting at ``ticks``, for its number of notes."""
+    """The line in which most of ``ticks`` start a note; of equal ones that with the fewest other notes."""
     wanted = set(ticks)
 
-    def agreement(number: int) -> float:
+    def agreement(number: int) -> tuple[int, int]:
         starts = {note[0] for note in lines[number].notes}
-        return len(starts & wanted) / (len(starts | wanted) or 1)
+        return len(starts & wanted), -len(starts)
 
     return max(range(len(lines)), key=agreement)
 

@@ -136,3 +136,13 @@ def test_a_pick_up_of_no_plain_notes_is_refused() -> None:
 def test_a_known_pick_up_fits_a_grid_shorter_than_a_bar() -> None:
     bars, _ = lay_bars(grid([1, 2]), [note_at(0.0), note_at(1.0)], Fraction(3))
     assert [(bar.number, bar.length) for bar in bars] == [(0, 3)]
+
+
+def test_the_last_bar_is_as_short_as_the_pick_up_leaves_it() -> None:
+    counted = grid([4, *[1, 2, 3, 4] * 2])
+    bars, time = lay_bars(counted, [note_at(0), *(note_at(beat) for beat in range(1, 8))])
+    assert [(bar.start, bar.length) for bar in bars] == [(0, 1), (1, 4), (5, 3)]
+    assert {str(bar.time_signature) for bar in bars} == {"4/4"}
+    assert time.end == 8
+    full, _ = lay_bars(counted, [note_at(beat) for beat in range(9)])
+    assert [bar.length for bar in full] == [1, 4, 4]
