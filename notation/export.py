@@ -113,7 +113,9 @@ def write_midi(score: NotatedScore, path: Path) -> None:
                 messages.append((start, 2, on))
                 messages.append((end, 1, mido.Message("note_off", channel=channel, note=note.pitch)))
             if part.sung and part.sung[i].syllables:
-                words = " ".join(s.text for s in part.sung[i].syllables)
+                words = " ".join(
+                    s.text + "-" * (s.syllabic in ("begin", "middle")) for s in part.sung[i].syllables
+                )
                 messages.append((start, 0, mido.MetaMessage("lyrics", text=_latin(words))))
         file.tracks.append(_track(messages))
     with whole_file(path) as partial:

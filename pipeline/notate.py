@@ -41,6 +41,7 @@ def notate_file(
         )
     if score.exists() and midi.exists() and score.samefile(midi):
         raise FullscoreError(f"the score would take the place of {midi}; choose another with -o")
+    from lyrics.sung_text import lyrics_of
     from notation.export import write_score
     from notation.notate import NotationSettings, notate
     from notation.spelling import parse_key
@@ -57,6 +58,7 @@ def notate_file(
     else:
         settings = BeatSettings(tempo=tempo, time_signature=time_signature)
         grid = track_beats(performance.notes, settings=settings)
+    lyrics, track = lyrics_of(performance.texts, performance.notes)
     try:
         written = notate(
             performance.notes,
@@ -66,6 +68,8 @@ def notate_file(
             pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
             stated=stated,
             tracks=performance.tracks,
+            lyrics=lyrics,
+            singer=performance.tracks[track].stem if lyrics.lines else "vocals",
         )
         write_score(written, score)
     except OSError as error:
