@@ -89,7 +89,9 @@ def stated_grid(
     assert performance.score is not None
     counted = None
     if not (states_pick_up(performance.score) or (pick_up is not None and performance.score.meters)):
-        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
+        meters = performance.score.meters
+        meter = time_signature or (meters[0].time_signature if meters else None)
+        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=meter))
     try:
         score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)
     except ValueError as error:
