@@ -16,7 +16,7 @@ from notation.chords import find_chords
 from notation.events import Key, ScoreNote
 from notation.expression import express
 from notation.meter import ScoreTime, lay_bars
-from notation.quantise import quantise
+from notation.quantise import QuantiseSettings, quantise
 from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
 from notation.spelling import spell
@@ -36,6 +36,10 @@ from transcription.midi import ScoreMap, Track
 from transcription.notes import Note
 
 MONOPHONIC = ("vocals", "bass")
+CHORDS = ("auto", "on", "off")
+# Where any of these is, a band plays, and chord symbols are usual.
+SONG_STEMS = frozenset({"vocals", "guitar", "bass", "drums", "other", "mix"})
+SIMPLE_RHYTHM = QuantiseSettings(shortest=16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,9 @@ class NotationSettings:
     """What a user decides about the score; anything left out is found from the music."""
 
     key: Key | None = option(None, "the key, such as 'G major'; found from the notes if left out")
-    chords: bool = option(True, "write chord symbols over the top staff")
+    chords: str = option("auto", "chord symbols: auto for songs, not for keyboards alone", choices=CHORDS)
     pick_up: Fraction | None = option(None, "beats before the first bar line; found if left out")
+    simplify: bool = option(False, "a rhythm of sixteenths at the finest, one voice a staff")
 
 
 def notate(
@@ -69,7 +74,10 @@ def notate(
     bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding, settings.pick_up)
     stems = stated_order(tracks) if stated and tracks else _stems(sounding)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
-    written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
+    if settings.simplify:
+        written = {stem: _simply_written(stem, heard, time) for stem, heard in by_stem.items()}
+    else:
+        written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
     if singer in written:
         written[singer] = strike_syllables(lyrics, written[singer], time)
     pitched = [
@@ -80,7 +88,10 @@ def notate(
     ]
     keys = ((bars[0].start, settings.key),) if settings.key else stated_keys(stated, pitched, bars)
     key = keys[0][1]
-    chords = find_chords(pitched, bars, keys) if settings.chords and pitched else ()
+    has_chords = settings.chords == "on" or (
+        settings.chords == "auto" and bool(lyrics.lines or not SONG_STEMS.isdisjoint(stems))
+    )
+    chords = find_chords(pitched, bars, keys) if has_chords and pitched else ()
     named = [note for stem, part in written.items() if stem != "drums" for note in part]
     name_of = dict(zip(map(id, named), spell(named, keys), strict=True))
     parts = []
@@ -123,5 +134,18 @@ def _written(
         return stated_voices(notes, tracks)
     if stem in MONOPHONIC:
         return assign_voices(notes, monophonic=True, time=time)
-    two_staves = stem == "piano" or (stem != "guitar" and needs_two_staves(notes))
-    return assign_voices(notes, staves=2 if two_staves else 1, time=time)
+    return assign_voices(notes, staves=_staves(stem, notes), time=time)
+
+
+def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[ScoreNote, ...]:
+    """One stem's notes as somebody reads them who doesn't read much."""
+    notes = quantise(heard, time, SIMPLE_RHYTHM)
+    if stem == "drums":
+        return notes
+    return assign_voices(
+        notes, staves=_staves(stem, notes), monophonic=stem in MONOPHONIC, time=time, simplify=True
+    )
+
+
+def _staves(stem: str, notes: Sequence[ScoreNote]) -> int:
+    return 2 if stem == "piano" or (stem not in ("guitar", *MONOPHONIC) and needs_two_staves(notes)) else 1

