@@ -132,17 +132,18 @@ def _write_part_list(listed: ET.Element, score: NotatedScore) -> None:
             # Singers' bar lines stop at the staff, where the words are.
             _add(start, "group-barline", "no" if family == "voice" else "yes")
         for number, part in parts:
-            _list_part(listed, number, part)
+            _list_part(listed, number, part, several=len(score.page) > 1)
         if bracketed:
             _add(listed, "part-group", type="stop", number=str(group))
 
 
-def _list_part(listed: ET.Element, number: int, part: PagePart) -> None:
+def _list_part(listed: ET.Element, number: int, part: PagePart, several: bool) -> None:
     voicing = part.voicing
     identifier = f"P{number}"
     entry = _add(listed, "score-part", id=identifier)
     _add(entry, "part-name", printable(voicing.name))
-    _add(entry, "part-abbreviation", printable(voicing.abbreviation))
+    if several:  # later systems say whose staff it is only where there is a choice
+        _add(entry, "part-abbreviation", printable(voicing.abbreviation))
     if voicing.family == "drums":
         used = {
             head.drum.key: head.drum
