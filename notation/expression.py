@@ -135,14 +135,15 @@ def express(
 ) -> tuple[list[WrittenPart], Expression]:
     """The parts with staccato and fermatas at their notes, and all other signs.
 
-    ``pedals`` are (down, up) in seconds; they belong to the first keyboard part.
+    ``pedals`` are (down, up) in seconds; they belong to the fullest keyboard part.
     """
     pitched = [part for part in parts if not part.unpitched]
     onsets = sorted({note.onset for part in parts for note in part.notes})
     holds = fermatas(time, onsets)
     tempi, curve = tempo_marks(time, holds)
     tempi = _in_whole_beats(tempi, time.bars)
-    keyboard = next((part for part in pitched if part.voicing.family == "keyboard"), None)
+    keyboards = [part for part in pitched if part.voicing.family == "keyboard"]
+    keyboard = max(keyboards, key=lambda part: (part.staves, len(part.notes)), default=None)
     told = {}
     answer = []
     for part in parts:

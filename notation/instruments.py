@@ -132,6 +132,7 @@ _PROGRAMS: tuple[tuple[int, str], ...] = (
 
 _ORDINAL = re.compile(r"\s*(?:\b(\d{1,2}|I{1,3}|IV|VI{0,3})\.?)\s*$")
 _LEADING = re.compile(r"^\s*(\d{1,2}|I{1,3}|IV)(?:\.|st|nd|rd|th)\s*(?=\w)")
+_ACRONYM = 3  # letters at most; longer names in capitals are shouted
 _LONGEST_NAME = 24  # characters before the first bar; a longer track name says more than the instrument's
 
 
@@ -140,6 +141,8 @@ def voicing_of(stem: str, program: int | None = None) -> Voicing:
     if stem in VOICINGS and program is None:
         return VOICINGS[stem]
     name = " ".join(stem.replace("_", " ").split())
+    if name.isupper() and len(name) > _ACRONYM:
+        name = name.title()
     plain = _LEADING.sub("", _ORDINAL.sub("", name))
     number = _ORDINAL.search(name) or _LEADING.search(name)
     ordinal = f" {number[1]}" if number and plain else ""

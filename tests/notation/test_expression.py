@@ -163,6 +163,7 @@ def test_the_pedal_changes_on_the_note_it_follows() -> None:
 def test_the_pedal_belongs_to_the_keyboard() -> None:
     voice = part("vocals", written([("0", "4", 60)]))
     piano = part("piano", written([("0", "4", 48)], "piano"), staves=2)
-    _, told = express([voice, piano], time_of([120] * 8, 2), [(0.1, 1.5)])
-    assert told.parts["vocals"].pedals == ()
+    organ = part("organ", written([("0", "4", 72)], "organ"))
+    _, told = express([voice, organ, piano], time_of([120] * 8, 2), [(0.1, 1.5)])
+    assert told.parts["vocals"].pedals == told.parts["organ"].pedals == ()
     assert len(told.parts["piano"].pedals) == 1

@@ -17,7 +17,7 @@ from notation.instruments import FAMILIES, VOICINGS, score_order, voicing_of, vo
         ("Tenor Sax", 66, "Tenor Sax", "T. Sax.", "wind", ("treble", "bass")),
         ("Bass Clarinet", 71, "Bass Clarinet", "B. Cl.", "wind", ("treble", "bass")),
         ("Lead Guitar", 29, "Lead Guitar", "Gtr.", "plucked", ("treble-8",)),
-        ("BRIDGE", 73, "BRIDGE", "BRI.", "wind", ("treble",)),
+        ("BRIDGE", 73, "Bridge", "Bri.", "wind", ("treble",)),
         ("", 60, "Horn", "Hn.", "brass", ("treble", "bass")),
         ("Steel Drums", 114, "Steel Drums", "Ste.", "keyboard", ("treble", "bass")),
         ("vocals", None, "Voice", "V.", "voice", ("treble", "treble-8", "bass")),
