@@ -63,7 +63,7 @@ def write_mxl(score: NotatedScore, path: Path) -> None:
 
 
 def write_score(score: NotatedScore, path: Path) -> None:
-    """Write the score in the format that the suffix of ``path`` says, one of ``pipeline.notate.SCORE_SUFFIXES``."""
+    """Write the score in the format that the suffix of ``path`` says: MusicXML unless it is another."""
     suffix = path.suffix.lower()
     if suffix == ".pdf":
         with tempfile.TemporaryDirectory() as scratch:
