@@ -100,6 +100,7 @@ def lay_bars(
             )
         line = math.floor(first + float(known_pick_up % per_bar) + 0.5)
         first = line - float(known_pick_up % per_bar)
+        last = max(first + EARLY_BEATS, last)
         grid = _counted_from(grid, line)
     starts = _bar_starts(grid, first, last)
     opening = first + EARLY_BEATS - starts[0]

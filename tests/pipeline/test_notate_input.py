@@ -5,11 +5,13 @@ MIDI files are put together byte by byte, since the libraries refuse to write wh
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import struct
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
@@ -18,8 +20,17 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from notation.export import write_musicxml
+from notation.notate import NotationSettings
+from notation.notate import notate as notate_notes
 from pipeline.cli import DONE, FAILED, WRONG_USAGE, main
+from pipeline.settings import parse_time_signature
+from separation.engines import FullscoreError
+from transcription.beatgrid import BeatGrid
+from transcription.notes import Note
 
 ROOT = Path(__file__).resolve().parents[2]
 QUARTER = 480  # ticks
@@ -492,3 +503,82 @@ def test_any_name_becomes_a_title(name: str | bytes, tmp_path: Path) -> None:
     path.write_bytes(midi(track(scale())))
     assert run("notate", path, "-o", tmp_path / "score.musicxml") == DONE
     assert sound(tmp_path / "score.musicxml") == HELD_SCALE
+
+
+# --- whatever comes ---------------------------------------------------------------------------------
+
+heard_notes = st.lists(
+    st.builds(
+        lambda onset, length, pitch, velocity, stem: Note(onset, onset + length, pitch, velocity, stem=stem),
+        onset=st.one_of(st.floats(0, 20), st.integers(0, 40).map(lambda n: n / 4)),
+        length=st.one_of(st.floats(0.001, 0.1), st.floats(0.1, 4)),
+        pitch=st.integers(0, 127),
+        velocity=st.integers(1, 127),
+        stem=st.sampled_from(("piano", "piano", "vocals", "bass", "guitar", "drums", "Oboe <&\x01>")),
+    ),
+    min_size=1,
+    max_size=24,
+    unique_by=lambda note: (note.onset, note.pitch, note.stem),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    notes=heard_notes,
+    beats=st.lists(st.floats(0.1, 3), min_size=2, max_size=12),
+    start=st.floats(-3, 3),
+    meter=st.sampled_from(("4/4", "3/4", "6/8", "5/8", "1/32", "12/8", "32/1")),
+    chosen=st.builds(
+        NotationSettings,
+        pick_up=st.sampled_from((None, None, Fraction(0), Fraction(1), Fraction(5, 2))),
+        simplify=st.booleans(),
+        chords=st.sampled_from(("auto", "on")),
+    ),
+)
+def test_any_notes_over_any_beats_are_all_written(
+    notes: list[Note], beats: list[float], start: float, meter: str, chosen: NotationSettings
+) -> None:
+    signature = parse_time_signature(meter)
+    times = tuple(itertools.accumulate(beats, initial=start))
+    grid = BeatGrid(times, tuple(n % signature.beats_per_bar + 1 for n in range(len(times))), signature)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "score.musicxml"
+        try:
+            score = notate_notes(notes, grid, settings=chosen, title="\x00<&>")
+        except FullscoreError:
+            assert chosen.pick_up  # of which a bar of the meter may hold no part
+            return
+        write_musicxml(score, path)
+        written = sound(path)
+    # A bass is written an octave higher than it sounds.
+    for note in notes:
+        looks = {0} if note.stem == "drums" else {note.pitch, note.pitch + 12}
+        assert looks & set(written)
+
+
+PLAYED = midi(
+    track(tempo(500_000), meter(3, 2), meta(3, b"Waltz"), meta(0x59, b"\x01\x00")),
+    track(
+        meta(3, b"Piano"), b"\x00\xc0\x00", scale([67, 71, 74, 72, 71, 69, 67]), b"\x00\xb0\x40\x7f", scale()
+    ),
+    track(meta(3, b"Drums"), *(on(0, 36, 90, 9) + off(480, 36, 9) for _ in range(15))),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    flips=st.lists(st.tuples(st.integers(0, len(PLAYED) - 1), st.integers(0, 255)), min_size=1, max_size=6),
+    cut=st.integers(0, 40),
+)
+def test_broken_bytes_are_told_or_read(
+    flips: list[tuple[int, int]], cut: int, tmp_path_factory: pytest.TempPathFactory, capsys: Heard
+) -> None:
+    folder = tmp_path_factory.mktemp("broken")
+    content = bytearray(PLAYED)
+    for place, byte in flips:
+        content[place] = byte
+    if notate(bytes(content[: len(content) - cut * (cut > 30)]), folder) == FAILED:
+        assert said_once(capsys)
+        assert [path.name for path in folder.iterdir()] == ["played.mid"]
+    else:
+        assert sound(folder / "score.musicxml")
