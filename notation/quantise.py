@@ -21,15 +21,18 @@ Limits: voices are not known here; :mod:`notation.voices` closes what it has to 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
 from notation.events import ScoreNote
 from notation.meter import ScoreTime
+from notation.ornaments import Ornaments, find_ornaments
 from separation.engines import option
 from transcription.beatgrid import Floats, TimeSignature
 from transcription.notes import Note
@@ -41,6 +44,9 @@ GRACE_LENGTH_S = 0.25
 GRACE_INTERVAL = 4  # semitones to a note of the main chord
 GRACE_COST = 3.5  # nats, as all costs here
 
+MACHINE_SPREAD = (
+    0.3  # of a player's spread: below, notes are as a file has them, and fast ones are written so
+)
 MIN_SPREAD_S = 0.004  # machine timing: a MIDI tick or two
 MAX_SPREAD_S = 0.035  # the freest player within a beat
 FULL_SPREAD_BEATS = 0.065  # timing also stretches with the beat
@@ -70,6 +76,11 @@ class QuantiseSettings:
     )
     triplets: bool = option(True, "Write triplets and other ternary divisions where they were played")
     graces: bool = option(True, "Write very short notes just before another as grace notes")
+    ornaments: bool = option(True, "Write trills, mordents and rolled chords as signs")
+
+
+SIMPLIFIED = QuantiseSettings(shortest=16, graces=False)
+"""Nothing finer than sixteenths and no small notes, for a score that is easy to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class _Chord:
     longest_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Grid:
     """Where notes may start within a beat (parts of it, from 0), how the beat falls, and its cost."""
 
@@ -91,6 +102,22 @@ class _Grid:
     family: int
     cost: float
     compound: bool = False
+
+    @cached_property
+    def positions(self) -> tuple[float, ...]:
+        """The slots and the next beat, in beats."""
+        return (*(float(slot) for slot in self.slots), 1.0)
+
+    @cached_property
+    def rarities(self) -> tuple[float, ...]:
+        """What a note at each position costs."""
+        costs = COMPOUND_PLACE_COSTS if self.compound else PLACE_COSTS
+        return (*(costs.get(slot.denominator, RAREST_PLACE_COST) for slot in self.slots), 0.0)
+
+    @cached_property
+    def finest(self) -> float:
+        """The shortest step between positions, in beats."""
+        return min(b - a for a, b in pairwise(self.positions))
 
 
 BINARY, TERNARY, MIXED = range(3)
@@ -146,21 +173,81 @@ def quantise(
     if not notes:
         return ()
     settings = settings or QuantiseSettings()
-    chords = _chords(notes, time)
+    drums = all(note.stem == "drums" for note in notes)
+    found = Ornaments()
+    if settings.ornaments and not drums and _spread(_chords(notes, time), time) > MACHINE_SPREAD:
+        found = find_ornaments(notes, _beat_lengths(notes, time))
+    graces = found.graces if settings.graces else {}
+    timed = _timed(notes, found, graces)
+    chords = _chords(timed, time, {*graces, *(index for sign in found.signs for index in sign.absorbed)})
     grids = _allowed_grids(time.time_signature, settings)
-    places, divisions = _place_chords(chords, time, grids, notes, settings.graces)
-    if all(note.stem == "drums" for note in notes):
-        written = _drum_values(notes, chords, places, time)
+    places, divisions = _place_chords(chords, time, grids, timed, settings.graces)
+    if drums:
+        rhythm = dict(_drum_values(timed, chords, places, time))
     else:
-        written = _note_values(notes, chords, places, divisions, time)
+        rhythm = dict(_note_values(timed, chords, places, divisions, time))
+    rhythm |= {grace: (rhythm[main][0], Fraction(0)) for grace, main in graces.items()}
+    marks = {index: frozenset({"arpeggio"}) for roll in found.rolls for index in roll}
+    marks |= {sign.main: frozenset({sign.mark}) for sign in found.signs}
+    absorbed = {sign.main: tuple(notes[index] for index in sign.absorbed) for sign in found.signs}
+    written = [
+        ScoreNote(
+            onset,
+            duration,
+            notes[index],
+            marks=marks.get(index, frozenset()),
+            absorbed=absorbed.get(index, ()),
+        )
+        for index, (onset, duration) in rhythm.items()
+    ]
     return tuple(
         sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
     )
 
 
-def _chords(notes: Sequence[Note], time: ScoreTime) -> list[_Chord]:
+def _beat_lengths(notes: Sequence[Note], time: ScoreTime) -> list[float]:
+    """How long the beat is at each note, in seconds."""
+    lengths = np.diff(time.beat_times)
+    at = np.searchsorted(time.beat_times, [note.onset for note in notes], side="right") - 1
+    return [float(length) for length in lengths[np.clip(at, 0, len(lengths) - 1)]]
+
+
+def _timed(notes: Sequence[Note], found: Ornaments, graces: Mapping[int, int]) -> list[Note]:
+    """The notes with the times at which what they stand for is meant: ornaments and rolls as one moment.
+
+    A rolled chord, and the main note of a grace note, sound with what is struck with their beginning or
+    their end; alone, a roll counts from its beginning.
+    """
+    timed = list(notes)
+    for sign in found.signs:
+        timed[sign.main] = replace(notes[sign.main], onset=sign.onset, offset=sign.offset)
+    onsets = sorted((note.onset, index) for index, note in enumerate(notes))
+
+    def struck_with(onset: float, apart: Collection[int]) -> bool:
+        near = slice(
+            bisect_left(onsets, (onset - CHORD_GAP_S, -1)),
+            bisect_right(onsets, (onset + CHORD_GAP_S, 1 << 40)),
+        )
+        return any(index not in apart for _, index in onsets[near])
+
+    for roll in found.rolls:
+        first, last = notes[roll[0]].onset, notes[roll[-1]].onset
+        at_end = struck_with(last, roll) and not struck_with(first, roll)
+        for index in roll:
+            timed[index] = replace(notes[index], onset=last if at_end else first)
+    for grace, main in graces.items():
+        both = (grace, main)
+        if struck_with(notes[grace].onset, both) and not struck_with(notes[main].onset, both):
+            timed[main] = replace(timed[main], onset=notes[grace].onset)
+    return timed
+
+
+def _chords(notes: Sequence[Note], time: ScoreTime, left_out: Collection[int] = ()) -> list[_Chord]:
     """Notes grouped into chords by onset."""
-    order = sorted(range(len(notes)), key=lambda index: (notes[index].onset, notes[index].pitch))
+    order = sorted(
+        (index for index in range(len(notes)) if index not in left_out),
+        key=lambda index: (notes[index].onset, notes[index].pitch),
+    )
     groups: list[list[int]] = []
     for index in order:
         note = notes[index]
@@ -304,8 +391,7 @@ def _may_be_grace(chords: Sequence[_Chord], number: int) -> bool:
 
 def _grid_cost(grid: _Grid, length_s: float) -> float:
     """The cost of dividing a beat so; a slow beat is divided more readily than a fast one."""
-    finest = min(b - a for a, b in zip(grid.slots, (*grid.slots[1:], Fraction(1)), strict=True))
-    crowded = max(0.0, SHORTEST_PLAYED_S - float(finest) * length_s) / SHORTEST_PLAYED_S
+    crowded = max(0.0, SHORTEST_PLAYED_S - grid.finest * length_s) / SHORTEST_PLAYED_S
     return grid.cost * min(1.5, max(SLOW_BEAT_FACTOR, NOMINAL_BEAT_S / length_s)) + 6.0 * crowded
 
 
@@ -325,10 +411,7 @@ def _fit(
     start, length, length_s = beat
     if not chords:
         return [(0.0, False, ())]
-    positions = [float(slot) for slot in grid.slots] + [1.0]
-    rare = [PLACE_COSTS.get(slot.denominator, RAREST_PLACE_COST) for slot in grid.slots] + [0.0]
-    if grid.compound:
-        rare = [COMPOUND_PLACE_COSTS.get(slot.denominator, RAREST_PLACE_COST) for slot in grid.slots] + [0.0]
+    positions, rare = grid.positions, grid.rarities
     blocked = [start + position * length < -1e-9 for position in positions]
     deviation = spread * math.hypot(MAX_SPREAD_S * 0.6, FULL_SPREAD_BEATS * length_s)
     deviation = max(deviation, MIN_SPREAD_S)
@@ -421,7 +504,7 @@ def _note_values(
     places: Sequence[Fraction | None],
     divisions: Sequence[_Grid],
     time: ScoreTime,
-) -> Iterator[ScoreNote]:
+) -> Iterator[tuple[int, tuple[Fraction, Fraction]]]:
     """Durations from the release and from where other notes start."""
     starts = _starts(chords, places)
     if starts[-1][0] < time.end:  # the final bar line ends a value as a following note does
@@ -435,7 +518,7 @@ def _note_values(
         place = places[number]
         for index in chord.members:
             if place is None:
-                yield ScoreNote(graces[number], Fraction(0), notes[index])
+                yield index, (graces[number], Fraction(0))
                 continue
             release = max(releases[index], float(place))
             after = bisect_right(onsets, place)
@@ -453,7 +536,7 @@ def _note_values(
                 key=lambda end: _value_cost(place, chord.onset, release, length_s, spread, end),
                 default=(time.end, 0.0, 0.0),
             )
-            yield ScoreNote(place, max(end[0] - place, Fraction(0)), notes[index])
+            yield index, (place, max(end[0] - place, Fraction(0)))
 
 
 def _starts(
@@ -544,7 +627,7 @@ def _grace_places(places: Sequence[Fraction | None]) -> list[Fraction]:
 
 def _drum_values(
     notes: Sequence[Note], chords: Sequence[_Chord], places: Sequence[Fraction | None], time: ScoreTime
-) -> Iterator[ScoreNote]:
+) -> Iterator[tuple[int, tuple[Fraction, Fraction]]]:
     """A stroke lasts to the next stroke or to the end of its beat, whichever comes first."""
     graces = _grace_places(places)
     onsets = sorted({place for place in places if place is not None})
@@ -552,11 +635,11 @@ def _drum_values(
         place = places[number]
         for index in chord.members:
             if place is None:
-                yield ScoreNote(graces[number], Fraction(0), notes[index])
+                yield index, (graces[number], Fraction(0))
                 continue
             after = bisect_right(onsets, place)
             beat = time.beat_quarters[
                 min(bisect_right(time.beat_quarters, place), len(time.beat_quarters) - 1)
             ]
             end = min(beat, time.end, *onsets[after : after + 1])
-            yield ScoreNote(place, end - place, notes[index])
+            yield index, (place, end - place)

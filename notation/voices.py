@@ -79,15 +79,16 @@ def assign_voices(
     )
     written: list[ScoreNote] = []
     if mains:
-        played = _played(mains, time)
-        believed = time is not None and _believed(mains, played)
+        stretch = _stretch_of_beats(mains, time)
+        played = _played(mains, time, stretch)
+        believed = time is not None and _believed(mains, played, stretch)
         reading = read(played) if staves == 2 else None
         hands = _hands(mains, reading) if reading is not None else [1] * len(mains)
         voices = 1 if monophonic or simplify else 2
         end = time.end if time is not None else max(note.end for note in mains)
         for staff in range(1, staves + 1):
             own = [index for index, hand in enumerate(hands) if hand == staff]
-            costs = _Costs([mains[index] for index in own], _rows(reading, own), believed, end)
+            costs = _Costs([mains[index] for index in own], _rows(reading, own), believed, end, stretch)
             written += [replace(note, staff=staff) for note in _part_staff(costs, voices)]
     written += _with_main_notes(graces, written)
     return tuple(
@@ -95,8 +96,21 @@ def assign_voices(
     )
 
 
-def _played(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Played:
-    """The notes as the network takes them; without ``time`` as written, in 4/4 at 120 a minute."""
+def _stretch_of_beats(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Fraction:
+    """3/2 where simple beats fall into three throughout: the network knows such music in compound meters."""
+    if time is None or time.time_signature.compound:
+        return Fraction(1)
+    unit = time.time_signature.beat_quarters
+    parts = [((note.onset - time.beat_quarters[0]) / unit).denominator for note in notes]
+    ternary = sum(part % 3 == 0 for part in parts)
+    return Fraction(3, 2) if ternary > sum(part % 3 != 0 for part in parts if part > 1) else Fraction(1)
+
+
+def _played(notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fraction = Fraction(1)) -> Played:
+    """The notes as the network takes them, in quarters ``stretch`` times as many.
+
+    Without ``time`` they are as written, in 4/4 at 120 a minute.
+    """
     onset = np.array([float(note.onset) for note in notes])
     pitch = np.array([note.pitch for note in notes], dtype=np.int64)
     if time is None:
@@ -104,7 +118,8 @@ def _played(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Played:
         bar, beat = onset / 4 % 1, onset % 1
         bar_quarters, beat_quarters, quarter_s = (np.full(len(notes), value) for value in (4.0, 1.0, 0.5))
         return Played(onset, release, pitch, bar, beat, bar_quarters, beat_quarters, quarter_s)
-    release = np.maximum(time.quarters_at([note.heard.offset for note in notes]), onset + 0.02)
+    offsets = [max(heard.offset for heard in (note.heard, *note.absorbed)) for note in notes]
+    release = np.maximum(time.quarters_at(offsets), onset + 0.02)
     meters = [bar.time_signature for bar in time.bars]
     index = np.clip(np.searchsorted([float(b.start) for b in time.bars], onset, side="right") - 1, 0, None)
     whole = np.array([float(meter.bar_quarters) for meter in meters])
@@ -116,21 +131,22 @@ def _played(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Played:
     beats = np.array([float(quarter) for quarter in time.beat_quarters])
     at = np.clip(np.searchsorted(beats, onset, side="right") - 1, 0, len(beats) - 2)
     quarter_s = (np.diff(time.beat_times) / np.diff(beats))[at]
+    factor = float(stretch)
     return Played(
-        onset,
-        release,
+        onset * factor,
+        release * factor,
         pitch,
         into / whole[index] % 1,
         into / unit[index] % 1,
-        whole[index],
-        unit[index],
-        quarter_s,
+        whole[index] * factor,
+        unit[index] * factor,
+        quarter_s / factor,
     )
 
 
-def _believed(notes: Sequence[ScoreNote], played: Played) -> bool:
+def _believed(notes: Sequence[ScoreNote], played: Played, stretch: Fraction) -> bool:
     """Whether the releases are exact: those of a score's own MIDI, not a player's."""
-    ends = np.array([float(note.end) for note in notes])
+    ends = np.array([float(note.end * stretch) for note in notes])
     return bool(np.quantile(np.abs(played.release - ends), 0.8) < BELIEVED_QUARTERS)
 
 
@@ -196,9 +212,15 @@ class _Costs:
     """What the values and voices of the notes of one staff cost."""
 
     def __init__(
-        self, notes: Sequence[ScoreNote], reading: Reading | None, believed: bool, end: Fraction
+        self,
+        notes: Sequence[ScoreNote],
+        reading: Reading | None,
+        believed: bool,
+        end: Fraction,
+        stretch: Fraction,
     ) -> None:
         self.notes = notes
+        self._stretch = stretch
         self.read = reading is not None
         self.lower: Floats = np.zeros(len(notes))
         self.upper: Floats = np.zeros(len(notes))
@@ -222,9 +244,9 @@ class _Costs:
         return 0.0 if value == own else BELIEVED_COST * (1 + abs(log2(value / own)))
 
     def _learned(self, index: int, value: Fraction) -> float:
-        quarters = float(value)
+        value *= self._stretch
         known = _nearest(value)
-        return self._rows[index][known] + OFF_VALUE_COST * abs(log2(quarters / VALUES[known]))
+        return self._rows[index][known] + OFF_VALUE_COST * abs(log2(value / KNOWN_VALUES[known]))
 
     def cost(self, first: int, last: int, value: Fraction) -> float:
         """The cost of one value for the notes from ``first`` up to ``last``."""
@@ -236,7 +258,8 @@ class _Costs:
         if self._value == self._learned:
             most = -log(LIKELY)
             for index in range(first, last):
-                found |= {KNOWN_VALUES[k] for k, cost in enumerate(self._rows[index]) if cost < most}
+                likely = (KNOWN_VALUES[k] for k, cost in enumerate(self._rows[index]) if cost < most)
+                found |= {value / self._stretch for value in likely}
         left = self._end - self.notes[first].onset
         return {value for value in found if value <= left} or {left}
 

@@ -25,12 +25,14 @@ import numpy.typing as npt
 from notation.handnet import VALUES, WEIGHTS, Played, describe, value_class
 from training.corpus import GRACE, TICKS, ScorePiece, load_all
 from training.perform import Random, beat_ticks, count_beats, draw_style, perform
+from transcription.network import load
 
 HELD_OUT_PERCENT = 5
 LENGTH, BATCH = 192, 16  # notes in a sequence, sequences in a step
 WIDTH = 64
 LEARNING_RATE = 2e-3
 EXACT_SHARE = 0.2  # of the performances: releases as written
+PEDAL_SHARE = 0.3  # of those that are played with a pedal: in MIDI it is mostly kept apart from the releases
 MOST_NOTES = 3000  # of one performance, from anywhere in it
 WEIGHT = {"staff": 1.0, "voice": 1.0, "value": 1.0}
 # Keyboard music counts more often than what is only made into it.
@@ -111,6 +113,8 @@ def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> Taught 
     counted = count_beats(piece)
     exact = bool(rng.random() < EXACT_SHARE) if exact is None else exact
     style = replace(draw_style(piece, counted, rng), missing=0.0, extra=0.0, ensemble=False)
+    if rng.random() >= PEDAL_SHARE:
+        style = replace(style, pedal_beats=0.0)
     if exact:
         index = np.flatnonzero(played)
         release = (piece.onset[index] + piece.duration[index]) / TICKS
@@ -230,6 +234,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--seed", type=int, default=3)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
@@ -248,6 +253,10 @@ def main() -> None:
     sample = np.concatenate([next(batches)["features"].reshape(-1, valid[0].features.shape[1]) for _ in "12"])
     mean, spread = sample.mean(axis=0), sample.std(axis=0) + 0.05
     model = network(torch, mean, spread)
+    if arguments.start:
+        known = load(arguments.start)
+        state = {name: torch.from_numpy(known[name.replace(".", "_")]) for name in model.state_dict()}
+        model.load_state_dict(state)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
     begun = last = time.monotonic()
     step, running = 0, 0.0
