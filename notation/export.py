@@ -329,7 +329,7 @@ _TEXT_STYLE = ("font-family", "font-size", "font-style", "font-weight", "fill")
 def _flatten_text(element: ET.Element, inherited: dict[str, str], group: ET.Element) -> None:
     """Put what ``element`` says into ``group``: a text wherever it gives a position, plain spans within."""
     style = inherited | {k: v for k, v in element.attrib.items() if k in _TEXT_STYLE}
-    if "x" in element.attrib:
+    if "x" in element.attrib or "y" in element.attrib:  # verovio leaves out what is 0
         place = {k: v for k, v in element.attrib.items() if k in ("x", "y", "text-anchor")}
         ET.SubElement(group, f"{{{_SVG}}}text", place)
     if element.text and (element.text.strip() or not len(element)):

@@ -232,6 +232,14 @@ def test_the_pdf_has_every_page_with_its_fonts(files: Path, tmp_path: Path) -> N
     assert b"Leipzig" in document  # the music font, for the notes within text
 
 
+def test_bar_numbers_at_the_left_edge_are_in_the_pdf_too(tmp_path: Path) -> None:
+    """Where no name stands before the staff, verovio writes no position for what is at 0."""
+    score = build_score([part("piano", written([("0", "4", 60)], "piano"))], bars(40), Key("C"), 120.0)
+    write_musicxml(score, tmp_path / "score.musicxml")
+    write_pdf(engrave(tmp_path / "score.musicxml"), tmp_path / "score.pdf")
+    assert (tmp_path / "score.pdf").read_bytes().startswith(b"%PDF")
+
+
 def test_a_file_that_is_no_score_is_named(tmp_path: Path) -> None:
     (tmp_path / "score.musicxml").write_text("no score")
     with pytest.raises(FullscoreError, match=r"score\.musicxml"):
