@@ -1,8 +1,9 @@
 """Beats, downbeats, meter and tempo from notes, sound, or both.
 
-From notes alone a network marks what may be a beat (``transcription.beatnet``) and the likeliest row
-of beats is read from its marks (``transcription.notebeats``). Where there is sound, the search of
-``transcription.soundbeats`` follows it, together with the notes if there are any.
+From notes a network marks what may be a beat (``transcription.beatnet``) and the likeliest row of beats
+is read from its marks (``transcription.notebeats``). Where there is sound but no notes, or drums among the
+notes (a band: its beat is in the sound, and what is heard of its notes is less sure), the search of
+``transcription.soundbeats`` follows both, at the level of counting that the network finds.
 
 What is known is honoured: a wanted tempo chooses the level of the count (a beat divided or beats taken
 together where the music was counted at another), a wanted time signature the bars.
@@ -40,6 +41,8 @@ LONGEST_REST_S = 12.0
 """Longer rests are shortened to this before the music is looked at; beats go on evenly through them."""
 LEVELS = (1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4)
 """How many counts a wanted tempo may make of one found."""
+ENOUGH_NOTES = 40
+"""With fewer notes the sound is listened to."""
 SWING_CERTAIN = 0.6
 """Eighths are taken for swung where the network is this sure on the mean."""
 
@@ -66,7 +69,11 @@ def track_beats(
     end of the last one. Without two events to go by it is a plain count at the wanted tempo.
     """
     progress(0.0, "listening for onsets")
-    grid = heard_beats(notes, audio, settings, progress) if audio else noted_beats(notes, settings)
+    drums = any(note.stem == "drums" for note in notes)
+    if audio is not None and (drums or len(notes) < ENOUGH_NOTES):
+        grid = heard_beats(notes, audio, settings, progress)
+    else:
+        grid = noted_beats(notes, settings)
     progress(1.0, "beats found")
     return grid
 
@@ -77,8 +84,11 @@ def heard_beats(notes: Sequence[Note], audio: Audio, settings: BeatSettings, pro
     start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
     end = max((note.offset for note in notes), default=audio.duration)
     progress(0.3, "looking for beats")
+    tempo = settings.tempo
+    if tempo is None and len(notes) >= ENOUGH_NOTES:
+        tempo = noted_beats(notes, settings).tempo
     has_drums = any(note.stem == "drums" for note in notes)
-    account = best_account(events, settings.tempo, settings.time_signature, has_drums)
+    account = best_account(events, tempo, settings.time_signature, has_drums)
     if account is None:
         return plain_grid(start, end, settings)
     times = refined(account.times, events)

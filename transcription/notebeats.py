@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
 
 from transcription.beatgrid import TimeSignature
 from transcription.beatnet import METERS, PERIODS_S, PHASES, PLACES, Marks
@@ -30,7 +31,7 @@ BINS = 64
 """Lengths of the beat that are kept apart at one cluster, on a logarithmic scale (4.7 % each)."""
 FINE = 48
 """Places in a beat at which clusters are explained."""
-PLACE_SPREAD, OTHER_LIKELIHOOD = 0.045, 0.3
+PLACE_SPREAD, OTHER_LIKELIHOOD = 0.035, 0.3
 """Standard deviation of a cluster's place in the beat, and the likelihood of an ornament at any place."""
 BEAT_THRESHOLD = 0.03
 """A cluster may be a beat if its probability is above this."""
@@ -40,6 +41,8 @@ EMPTY_BEAT_COST = 1.5
 """Cost of a beat on which no cluster stands."""
 PERIOD_WEIGHT = 0.35
 """What the network says of the length of the beat, beside what it says of places."""
+USUAL_PERIOD_WEIGHT, AROUND_S = 1.0, 80.0
+"""What the lengths that it sees so far around say beside those at the place: the level of counting stays."""
 UNLIKELY_PERIOD = -5.5 * PERIOD_WEIGHT
 """Lengths of which it says less than this on the mean are not looked at."""
 TEMPO_SPREAD, TEMPO_COST = 0.08, 1.0
@@ -47,8 +50,9 @@ TEMPO_SPREAD, TEMPO_COST = 0.08, 1.0
 UNEXPLAINED_COST, BREAK_COST = 6.0, 10.0
 """Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
 
-DOWNBEAT_WEIGHT = 0.5
-METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 9.0
+DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 0.4
+"""What its downbeats, and the meters it sees in the whole piece, say beside its numbers in the bar."""
+METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 7.0
 """Cost of a bar of another size than the one before, and of a bar cut short or prolonged."""
 OTHER_BAR_COST = 1.0
 SIZES = (2, 3, 4)
@@ -77,7 +81,7 @@ def period_bins(log_period: Floats) -> Ints:
     return np.asarray(np.clip(np.rint((log_period - np.log(SHORTEST_S)) / step), 0, BINS - 1), np.int64)
 
 
-def period_scores(marks: Marks, wanted_s: float | None) -> Floats:
+def period_scores(times: Floats, marks: Marks, wanted_s: float | None) -> Floats:
     """What each length of the beat costs, summed over the clusters before each: (clusters + 1, BINS)."""
     grid = np.linspace(np.log(SHORTEST_S), np.log(LONGEST_S), BINS)
     known = np.log(PERIODS_S)
@@ -88,6 +92,11 @@ def period_scores(marks: Marks, wanted_s: float | None) -> Floats:
     score = np.log(probability[:, low] * (1 - part) + probability[:, low + 1] * part + 2e-3)
     if wanted_s is not None:
         score = np.broadcast_to(-20.0 * np.maximum(np.abs(grid - np.log(wanted_s)) - 0.2, 0.0), score.shape)
+    else:
+        lo, hi = np.searchsorted(times, [times - AROUND_S, times + AROUND_S])
+        seen = np.concatenate([np.zeros((1, BINS)), np.cumsum(np.exp(score), axis=0)])
+        usual = uniform_filter1d((seen[hi] - seen[lo]) / (hi - lo)[:, None], 5, axis=1, mode="nearest")
+        score = score + USUAL_PERIOD_WEIGHT * np.log(usual / usual.max(axis=1, keepdims=True))
     total = np.zeros((len(score) + 1, BINS))
     np.cumsum(PERIOD_WEIGHT * score, axis=0, out=total[1:])
     return total
@@ -98,7 +107,7 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
     count = len(times)
     fine = fine_places(marks)
     on_beat = fine[:, 0]
-    period = period_scores(marks, wanted_s)
+    period = period_scores(times, marks, wanted_s)
     possible = marks.phase[:, 0] > np.log(BEAT_THRESHOLD)
     lo, hi = np.searchsorted(times, [times - 1.0, times + 1.0])
     for n in np.flatnonzero(~possible):
@@ -257,6 +266,8 @@ def count_bars(
         else:
             said = places[:, len(PLACES)] - np.log(size) - OTHER_BAR_COST
         emission[:, s] = said + DOWNBEAT_WEIGHT * (first if number == 1 else other)
+        if own_level:
+            emission[:, s] += METER_WEIGHT * np.log(size_share(size, marks) + 0.01)
     cost = np.full((len(states), len(states)), BAR_SLIP_COST + METER_CHANGE_COST)
     for a, (size, number) in enumerate(states):
         for b, (next_size, next_number) in enumerate(states):
@@ -277,13 +288,23 @@ def count_bars(
     return Bars(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
 
 
+def size_share(size: int, marks: Marks) -> float:
+    """How likely bars of ``size`` beats are in the whole piece."""
+    mean = np.exp(marks.meter).mean(axis=0)
+    return float(sum(p for name, p in zip(METERS, mean, strict=True) if parsed(name).beats_per_bar == size))
+
+
+def parsed(name: str) -> TimeSignature:
+    numerator, denominator = name.split("/")
+    return TimeSignature(int(numerator), int(denominator))
+
+
 def signature_of(size: int, marks: Marks) -> TimeSignature:
     """The likeliest time signature whose bars have ``size`` beats."""
     mean = np.exp(marks.meter).mean(axis=0)
     best, found = -1.0, TimeSignature(size, 4)
     for name, probability in zip(METERS, mean, strict=True):
-        numerator, denominator = (int(part) for part in name.split("/"))
-        signature = TimeSignature(numerator, denominator)
+        signature = parsed(name)
         if signature.beats_per_bar == size and probability > best:
             best, found = float(probability), signature
     return found
