@@ -44,6 +44,7 @@ ORNAMENT_QUARTERS = Fraction(1, 2)  # an unwritten onset belongs to the written 
 PICK_UP_VOTES = 0.8  # of the tracked downbeats must ask for a pick-up that the file doesn't state
 CLEARER = 2.0  # so much more often must they say the longer of two half a bar apart
 SINGLE_LINE_SHARE = 0.05  # of the notes of a single line may sound with the next
+SHORTEST_QUARTERS = Fraction(1, 8)  # written for a note of no length that leads to none
 FALLBACK_PART = 24  # of a quarter, where nothing else tells
 
 
@@ -65,19 +66,19 @@ def with_meter(
     if counted is not None and not meters:
         meters = _counted_meters(score, counted)
     meters = meters or (StatedMeter(Fraction(0), TimeSignature()),)
-    bars = _lay(meters, meters[-1].start + 1)
-    main = time_signature or bars[0].time_signature
+    first = _first_bar(meters)
+    main = time_signature or first.time_signature
     if pick_up is not None:
         opening = pick_up * main.beat_quarters
-    elif bars[0].number == 0:
-        opening = bars[0].length
+    elif first.number == 0:
+        opening = first.length
     else:
         opening = _unstated_pick_up(score, notes, counted, main) if counted is not None else Fraction(0)
     opening %= main.bar_quarters
     later = [meter for meter in meters if time_signature is None and meter.start > opening]
-    later = [meter for meter in later if meter.start > bars[0].length or meter.time_signature != main]
+    later = [meter for meter in later if meter.start > first.length or meter.time_signature != main]
     found = (*_with_opening(opening, main), *later)
-    if opening and not later and (pick_up is not None or bars[0].number != 0):
+    if opening and not later and (pick_up is not None or first.number != 0):
         found += _with_closing(found, opening, main, _end(score, notes))
     return replace(score, meters=found)
 
@@ -95,7 +96,7 @@ def _with_closing(
 
 def states_pick_up(score: ScoreMap) -> bool:
     """Whether the file says that its first bar is not full."""
-    return bool(score.meters) and _lay(score.meters, score.meters[-1].start + 1)[0].number == 0
+    return bool(score.meters) and _first_bar(score.meters).number == 0
 
 
 def _unstated_pick_up(
@@ -147,8 +148,7 @@ def with_tempo(performance: Performance, tempo: float) -> Performance:
     score = performance.score
     if score is None:
         return performance
-    bars = _lay(score.meters, score.meters[-1].start + 1) if score.meters else ()
-    beat = bars[0].time_signature.beat_quarters if bars else Fraction(1)
+    beat = _first_bar(score.meters).time_signature.beat_quarters if score.meters else Fraction(1)
     quarter_s = 60.0 / (tempo * float(beat))
 
     def seconds(time_s: float) -> float:
@@ -192,6 +192,11 @@ def _end(score: ScoreMap, notes: Sequence[Note]) -> Fraction:
     release = max((float(score.quarters_at(note.offset)) for note in notes), default=1.0)
     stop = plain_end(round(release / float(score.tick)), round(1 / score.tick))
     return max(Fraction(math.floor(last * 64) + 1, 64), stop)
+
+
+def _first_bar(meters: Sequence[StatedMeter]) -> Bar:
+    """The first bar under ``meters``, where the last of them lasts."""
+    return _lay(meters, meters[-1].start + 2 * meters[-1].time_signature.bar_quarters)[0]
 
 
 def _lay(meters: Sequence[StatedMeter], end: Fraction) -> tuple[Bar, ...]:
@@ -354,8 +359,8 @@ def stated_voices(notes: Sequence[ScoreNote], tracks: Sequence[Track]) -> tuple[
     stems = {tracks[number].stem for number in staves}
     if any(tracks[number].staves == 2 for number in staves):
         placed = [replace(note, staff=staves[note.heard.track]) for note in notes]
-    elif ("piano" in stems and not is_single_line(notes)) or (
-        "guitar" not in stems and needs_two_staves(notes)
+    elif not is_single_line(notes) and (
+        "piano" in stems or ("guitar" not in stems and needs_two_staves(notes))
     ):
         placed = list(_by_hands(notes))
     else:
@@ -434,15 +439,16 @@ def _track_rhythm(rows: Sequence[tuple[int, int, Note]], tick: Fraction, end: Fr
         length = close - place if stop - start > 1 else Fraction(0)
         group.append(len(written))
         written.append(ScoreNote(place, max(length, Fraction(0)), note, marks=marks))
-    return _with_mains(written)
+    return _with_mains(written, end)
 
 
-def _with_mains(written: Sequence[ScoreNote]) -> list[ScoreNote]:
+def _with_mains(written: Sequence[ScoreNote], end: Fraction) -> list[ScoreNote]:
     """The same notes, those of no length as grace notes of a place where a note starts, or with a length."""
     mains = {note.onset for note in written if note.duration > 0}
-    shortest = Fraction(1, 8)
     return [
-        note if note.duration > 0 or note.onset in mains else replace(note, duration=shortest)
+        note
+        if note.duration > 0 or note.onset in mains
+        else replace(note, duration=min(SHORTEST_QUARTERS, end - note.onset))
         for note in written
     ]
 
