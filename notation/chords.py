@@ -26,11 +26,12 @@ from notation.events import Bar, ChordSymbol, Key, Keys, ScoreNote, key_at
 from notation.spelling import fifths_name, pitch_class_fifths
 from transcription.beatgrid import Floats
 
-TONE_WEIGHTS = (0.30, 0.26, 0.20, 0.16)  # of the root, third, fifth and seventh of a chord
+# Tuned on 60 songs of POP909 whose numbers end in 3 and 7, with their annotated beats.
+TONE_WEIGHTS = (0.32, 0.22, 0.20, 0.20)  # of the root, third, fifth and seventh of a chord
 FOREIGN_WEIGHT = 0.025  # of each other pitch class
-EVIDENCE = 6.0  # nats of evidence in a beat of full harmony: notes of one beat aren't independent draws
-ROOT_BASS_BONUS, CHORD_BASS_COST, FOREIGN_BASS_COST = 1.2, 0.3, 2.0
-BAR_CHANGE_COST, HALF_BAR_CHANGE_COST, BEAT_CHANGE_COST = 1.5, 2.5, 4.5
+EVIDENCE = 5.0  # nats of evidence in a beat of full harmony: notes of one beat aren't independent draws
+ROOT_BASS_BONUS, CHORD_BASS_COST, FOREIGN_BASS_COST = 1.0, 0.2, 2.0
+BAR_CHANGE_COST, HALF_BAR_CHANGE_COST, BEAT_CHANGE_COST = 1.0, 2.0, 4.0
 OUTSIDE_KEY_COST = 0.5  # for each chord tone that isn't in the key's scale
 BASS_WEIGHT = 1.5  # the lowest notes count more
 NO_CHORD_COST = 1.5
@@ -116,7 +117,7 @@ def _profiles(notes: Sequence[ScoreNote], beats: Sequence[Fraction]) -> tuple[Fl
         while beat < count and beats[beat] < note.end:
             start, end = beats[beat], beats[beat + 1]
             share = (min(note.end, end) - max(note.onset, start)) / (end - start)
-            profiles[beat, note.pitch % 12] += float(share)
+            profiles[beat, note.pitch % 12] += float(share) * note.heard.confidence
             low = lowest[beat]
             if low is None or note.pitch < low[1]:
                 lowest[beat] = (note.onset, note.pitch)
