@@ -344,7 +344,8 @@ def perform(
     onset, offset, pitch, velocity, index = with_slips(*row, style, rng)
     pitch = np.clip(pitch, 12, 115)
     order = np.lexsort((pitch, onset))
-    onset, offset, pitch, velocity, index = (a[order] for a in (onset, offset, pitch, velocity, index))
+    onset, offset = onset[order], offset[order]
+    pitch, velocity, index = pitch[order], velocity[order], index[order]
     offset = struck_again(onset, np.maximum(offset, onset + 0.02), pitch)
     return Performance(onset, offset, pitch, velocity, index, ticks, seconds, style, counted)
 
@@ -481,7 +482,7 @@ def loudness(piece: ScorePiece, chosen: Ints, counted: Counted, style: Style, rn
     np.maximum.at(top, chord, piece.pitch[chosen])
     tune = np.where(piece.pitch[chosen] == top[chord], rng.uniform(0, 14), 0.0)
     value = level + metre + swell + tune + rng.normal(0, rng.uniform(2, 8), count)
-    return np.clip(np.rint(value), 8, 127).astype(np.int64)
+    return np.asarray(np.clip(np.rint(value), 8, 127), np.int64)
 
 
 Row = tuple[Floats, Floats, Ints, Ints, Ints]
@@ -568,4 +569,4 @@ def struck_again(onset: Floats, offset: Floats, pitch: Ints) -> Floats:
     again = np.full(len(onset), np.inf)
     same = pitch[order][1:] == pitch[order][:-1]
     again[order[:-1][same]] = onset[order[1:][same]]
-    return np.maximum(np.minimum(offset, again), onset + 0.005)
+    return np.asarray(np.maximum(np.minimum(offset, again), onset + 0.005))

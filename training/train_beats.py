@@ -289,7 +289,8 @@ def mishead(
 ) -> tuple[Floats, Floats, Floats, Floats, npt.NDArray[np.int64]]:
     """The same notes as a transcription of a recording might have them: lost, false, late and early ones."""
     keep = rng.random(len(onset)) > rng.uniform(0.02, 0.35)
-    onset, offset, pitch, velocity, index = (a[keep] for a in (onset, offset, pitch, velocity, index))
+    onset, offset, pitch = onset[keep], offset[keep], pitch[keep]
+    velocity, index = velocity[keep], index[keep]
     false = rng.random(len(onset)) < rng.uniform(0.0, 0.12)
     onset2 = onset[false] + rng.choice([0.0, 1.0], int(false.sum())) * rng.normal(0, 0.2, int(false.sum()))
     pitch2 = pitch[false] + rng.choice([-12, 12, 12, 19, 7, 1, -1], int(false.sum()))
@@ -406,7 +407,7 @@ def chunks(made: Labelled, rng: Random, limit: int = 4) -> Iterator[dict[str, An
     for start in rng.permutation(starts)[:limit]:
         part = slice(int(start), int(start) + CHUNK)
         size = len(made.times[part])
-        chunk = {"features": np.zeros((CHUNK, made.features.shape[1]), np.float16)}
+        chunk: dict[str, Any] = {"features": np.zeros((CHUNK, made.features.shape[1]), np.float16)}
         chunk["features"][:size] = made.features[part]
         for name in LABELS:
             row = np.full(CHUNK, -1.0, np.float32)
