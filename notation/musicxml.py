@@ -254,7 +254,7 @@ def _signs(score: NotatedScore) -> list[list[_Sign]]:
                 )
         for line in page.octaves:
             where = "above" if line.up else "below"
-            place = line.staff if several else None
+            place = line.staff  # also of one staff: verovio looks for it
             start = _element("octave-shift", type="down" if line.up else "up", size="8", number="1")
             stop = _element("octave-shift", type="stop", size="8", number="1")
             signs.append(_Sign(line.start, line.staff, 7, _direction(start, where, place), spans=True))
