@@ -480,7 +480,8 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
             elements += _graces(source.graces, offset, state)
         element.heads = tuple(_head(i, state) for i in source.notes)
         for head in element.heads:
-            head.tied_to, head.tied_from = not begins, not finishes
+            head.tied_to = not begins and not state.drums
+            head.tied_from = not finishes and not state.drums
         element.marks = _marks(state.part.notes, source.notes, begins, finishes)
         if begins:
             state.first_of.update(dict.fromkeys(source.notes, element))

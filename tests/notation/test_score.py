@@ -140,6 +140,14 @@ def test_strokes_last_to_the_next_one_or_to_the_beat() -> None:
     assert all(e.hidden for e in feet if not e.heads)
 
 
+def test_a_stroke_is_never_tied() -> None:
+    rows = [("1/12", "1/4", 38), ("7/5", "1/4", 42), ("17/8", "1/8", 36)]
+    (bar,) = build(part("drums", written(rows, "drums")), laid=bars(1)).page[0].staves[0]
+    heads = [head for voice in bar.voices for element in voice for head in element.heads]
+    assert len(heads) == 3
+    assert not any(head.tied_to or head.tied_from for head in heads)
+
+
 def test_both_snares_of_general_midi_at_once_are_one_stroke() -> None:
     score = build(part("drums", written([("0", "1", 38), ("0", "1", 40)], "drums")))
     assert isinstance(voice_of(score)[0], note.Unpitched)
