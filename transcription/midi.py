@@ -407,9 +407,8 @@ def _texts(raw: _Raw, lines: Sequence[_Line], clock: _Clock) -> tuple[SungText, 
     found = []
     for (_tick, track, text, _), time in zip(rows, times, strict=True):
         number = number_of.get(track, singer)
-        if (
-            number is None
-        ):  # the words stand in a track of their own: the line that starts most of its notes there
+        if number is None:
+            # The words have a track of their own: they belong to the line that starts most notes with them.
             number = _nearest_line([row[0] for row in rows], lines)
             singer = number
         found.append(SungText(time, text, number))
