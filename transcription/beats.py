@@ -134,25 +134,22 @@ def without_long_rests(times: Floats) -> Floats:
 
 def over_long_rests(row: Row, shortened: Floats, times: Floats) -> Row:
     """A row of beats found in shortened time moved back, with beats at their own pace through long rests."""
-    back = row.times + np.interp(row.times, shortened, times - shortened)
+    back = np.interp(row.times, shortened, times)
     rests = np.flatnonzero(np.diff(times) > LONGEST_REST_S)
     if not len(rests):
         return row
-    keep = np.ones(len(back), bool)
-    more: list[float] = []
+    inside = np.zeros(len(back) - 1, bool)
     for n in rests:
-        lo, hi = np.searchsorted(row.times, [shortened[n], shortened[n + 1]], side="right")
-        lo, hi = max(1, int(lo)), max(1, int(hi) - (row.times[min(hi, len(back)) - 1] >= shortened[n + 1]))
-        if hi >= len(back):
-            continue
-        keep[lo:hi] = False
-        begin, end = back[lo - 1], back[hi]
-        pace = float(np.median(np.diff(row.times[max(0, lo - 5) : hi + 5])))
-        more += np.linspace(begin, end, max(1, round((end - begin) / pace)) + 1)[1:-1].tolist()
-    at = np.concatenate([back[keep], more])
-    cluster = np.concatenate([row.cluster[keep], np.full(len(more), -1)])
-    order = np.argsort(at, kind="stable")
-    return Row(at[order], cluster[order])
+        inside |= (row.times[:-1] < shortened[n + 1]) & (row.times[1:] > shortened[n])
+    edge = np.diff(inside.astype(int), prepend=0, append=0)
+    at, cluster, done = [], [], 0
+    for lo, hi in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
+        pace = float(np.median(np.diff(row.times[max(0, lo - 5) : hi + 6])))
+        count = max(1, round(float(back[hi] - back[lo]) / pace))
+        at += [back[done : lo + 1], np.linspace(back[lo], back[hi], count + 1)[1:-1]]
+        cluster += [row.cluster[done : lo + 1], np.full(count - 1, -1)]
+        done = int(hi)
+    return Row(np.concatenate([*at, back[done:]]), np.concatenate([*cluster, row.cluster[done:]]))
 
 
 def wanted_level(row: Row, found: TimeSignature, settings: BeatSettings) -> float:

@@ -195,3 +195,17 @@ def test_a_reggae_recording(data: Path) -> None:
     grid = track_beats([], Audio(np.ascontiguousarray(samples.T), rate))
     _, _, _, amlt = mir_eval.beat.continuity(truth, np.array([t for t in grid.times if t >= 0]))
     assert amlt > 0.8
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_played_has_a_grid(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    onsets = np.cumsum(rng.exponential(rng.choice([0.01, 0.3, 3.0, 30.0]), int(rng.integers(2, 60))))
+    notes = [
+        Note(float(t), float(t) + 0.001 + float(rng.exponential(0.5)), int(rng.integers(0, 128)))
+        for t in onsets
+    ]
+    grid = track_beats(notes)
+    assert covers(grid, notes[0].onset, max(note.offset for note in notes))
+    assert max(np.diff(grid.times)) < 4.0
+    assert min(np.diff(grid.times)) > 0.1
