@@ -54,6 +54,8 @@ class Style:
     rubato: float = 0.0
     persistence: float = 0.6
     note_jitter_s: float = 0.0
+    uneven_s: float = 0.0
+    """How far all that is struck together is from where the tempo has it: fingers and gesture."""
     hand_jitter_s: float = 0.0
     lead_s: float = 0.0
     roll_share: float = 0.0
@@ -141,6 +143,7 @@ def draw_style(piece: ScorePiece, counted: Counted, rng: Random) -> Style:
             rubato=float(rubato),
             persistence=float(rng.uniform(0.2, 0.9)),
             note_jitter_s=float(rng.uniform(0.002, 0.012)),
+            uneven_s=float(np.exp(rng.uniform(np.log(0.004), np.log(0.022)))),
             hand_jitter_s=float(rng.uniform(0.0, 0.006) + 0.1 * rubato * rng.random()),
             lead_s=float(max(0.0, rng.normal(0.006, 0.01) + 0.1 * rubato * rng.random())),
             roll_share=float(max(0.0, rng.normal(-0.02, 0.05) + 0.6 * rubato * rng.random())),
@@ -148,7 +151,7 @@ def draw_style(piece: ScorePiece, counted: Counted, rng: Random) -> Style:
             missing=float(rng.exponential(0.005)),
             extra=float(rng.exponential(0.003)),
             plain_velocity=bool(rng.random() < 0.1),
-            ensemble=bool(rng.random() < 0.5),
+            ensemble=bool(rng.random() < 0.3),
         )
     if rng.random() < 0.06 and swingable(counted):
         style = replace(style, swing=float(rng.uniform(0.58, 0.70)))
@@ -206,7 +209,7 @@ def tempo_map(piece: ScorePiece, counted: Counted, style: Style, rng: Random) ->
     amount = style.rubato
     if amount > 0:
         log_pace += np.repeat(beat_noise(beats, style, rng), 2)
-        log_pace += rng.normal(0, 0.35 * amount, 2 * beats)
+        log_pace += rng.normal(0, rng.uniform(0.3, 0.8) * amount, 2 * beats)
         log_pace += np.repeat(phrase_shape(counted, amount, rng), 2)
         bar_habit = rng.normal(0, 0.4 * amount, 13)
         log_pace += np.repeat(bar_habit[np.minimum(counted.numbers[:-1], 13) - 1], 2)
@@ -332,7 +335,7 @@ def perform(
     pitch = piece.pitch[chosen].astype(np.int64) + transpose
     flags = piece.flags[chosen]
     exact = np.interp(score_onset, ticks, seconds)
-    onset = exact + asynchrony(piece, chosen, style, rng)
+    onset = exact + asynchrony(piece, chosen, exact, style, rng)
     onset = with_graces(onset, exact, score_onset, flags, style, rng)
     ends = np.interp(score_onset + duration, ticks, seconds)
     offset = released(piece, chosen, exact, onset, ends, style, rng)
@@ -357,12 +360,13 @@ def keyed(piece: ScorePiece, chosen: Ints, style: Style) -> npt.NDArray[np.bool_
     return np.asarray(np.array(piece.part_is_keyboard, bool)[piece.part[chosen]])
 
 
-def asynchrony(piece: ScorePiece, chosen: Ints, style: Style, rng: Random) -> Floats:
+def asynchrony(piece: ScorePiece, chosen: Ints, exact: Floats, style: Style, rng: Random) -> Floats:
     """How far each note is from its chord's exact time: jitter, hands, the tune's lead, rolled chords."""
     count = len(chosen)
     result = rng.normal(0, 1, count) * style.note_jitter_s
     if style.rubato == 0:
         return np.asarray(result)
+    result += unevenness(piece, chosen, exact, style, rng)
     hand = piece.part[chosen] * 4 + piece.staff[chosen]
     _, together = np.unique(np.stack([piece.onset[chosen], hand]), axis=1, return_inverse=True)
     together = together.ravel()
@@ -389,6 +393,17 @@ def asynchrony(piece: ScorePiece, chosen: Ints, style: Style, rng: Random) -> Fl
         ahead = np.where(rng.random(len(sizes)) < 0.3, step * (sizes - 1), 0.0)
         result[order] += rank * step[groups] - ahead[groups]
     return np.asarray(result)
+
+
+def unevenness(piece: ScorePiece, chosen: Ints, exact: Floats, style: Style, rng: Random) -> Floats:
+    """What each position of the score is early or late by: chance, and a habit of its place in the beat."""
+    ticks, first, at = np.unique(piece.onset[chosen], return_index=True, return_inverse=True)
+    times = exact[first]
+    apart = np.diff(times, prepend=times[0] - 1.0, append=times[-1] + 1.0)
+    room = np.minimum(apart[:-1], apart[1:])
+    habit = rng.normal(0, 0.4 * style.uneven_s, 12)[(ticks % TICKS) * 12 // TICKS]
+    chance = rng.normal(0, style.uneven_s, len(ticks))
+    return np.asarray(np.clip(habit + chance, -0.3 * room, 0.3 * room)[at.ravel()])
 
 
 def with_graces(

@@ -48,11 +48,11 @@ Floats = npt.NDArray[np.float64]
 CHUNK, BATCH = 384, 16
 HELD_OUT_PERCENT = 7
 POP909_LEFT_OUT = frozenset({"001", "113"})
-SOURCES = {"lieder": 0.35, "musetrainer": 0.19, "quartets": 0.18, "music21": 0.06, "pop909": 0.22}
+SOURCES = {"lieder": 0.29, "quartets": 0.28, "musetrainer": 0.19, "music21": 0.05, "pop909": 0.19}
 """How much of the training comes from each collection."""
 NOISY_SHARE, DRUM_SHARE = 0.12, 0.25
 """Shares of performances treated as a transcription with errors, and of songs given drums."""
-CLOSE_S = 0.045
+CLOSE_S = 0.06
 """A cluster stands for a score position if it is this close to that position's exact time."""
 
 
@@ -252,7 +252,7 @@ def label_performance(
             chosen[group] = tick
     exact = made.seconds_at(np.maximum(chosen, 0))
     away = np.abs(exact - clusters.times)
-    chosen = np.where((chosen >= 0) & (away < (CLOSE_S if not noisy else 0.07)), chosen, -1)
+    chosen = np.where((chosen >= 0) & (away < (CLOSE_S if not noisy else 0.08)), chosen, -1)
     # Of several clusters of one position (a rolled chord) only the nearest stands for it.
     best = np.lexsort((away, chosen))
     repeated = np.concatenate([[False], np.diff(chosen[best]) == 0])
@@ -397,7 +397,7 @@ def endless(pieces: dict[str, list[ScorePiece]], songs: list[Song], rng: Random)
             yield made
 
 
-def chunks(made: Labelled, rng: Random, limit: int = 4) -> Iterator[dict[str, Any]]:
+def chunks(made: Labelled, rng: Random, limit: int = 8) -> Iterator[dict[str, Any]]:
     """At most ``limit`` stretches of CHUNK clusters, padded."""
     count = len(made.times)
     starts = np.arange(0, max(1, count - CHUNK // 3), CHUNK) + (
