@@ -8,16 +8,18 @@ that are spoken, or sung where no notes were heard, are written with crosses for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import groupby
 
 from lyrics.words import Lyrics
 from notation.chords import find_chords
 from notation.events import Key, ScoreNote
 from notation.expression import express
+from notation.instruments import VOICINGS, score_order, voicing_of
 from notation.meter import ScoreTime, lay_bars
 from notation.quantise import QuantiseSettings, quantise
-from notation.score import VOICINGS, NotatedScore, WrittenPart, build_score
+from notation.score import NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
 from notation.spelling import spell
 from notation.stated import (
@@ -36,6 +38,7 @@ from transcription.midi import ScoreMap, Track
 from transcription.notes import Note
 
 MONOPHONIC = ("vocals", "bass")
+SURE_SHARE = 0.9  # of the likeliest note's confidence, from which a note beside it was surely played
 CHORDS = ("auto", "on", "off")
 # Where any of these is, a band plays, and chord symbols are usual.
 SONG_STEMS = frozenset({"vocals", "guitar", "bass", "drums", "other", "mix"})
@@ -72,7 +75,7 @@ def notate(
     spoken = frozenset(spoken_notes(lyrics, [note for note in notes if note.stem == singer], singer))
     sounding = [*notes, *spoken]
     bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding, settings.pick_up)
-    stems = stated_order(tracks) if stated and tracks else _stems(sounding)
+    stems = stated_order(tracks) if stated and tracks else _stems(sounding, tracks)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
     if settings.simplify:
         written = {stem: _simply_written(stem, heard, time) for stem, heard in by_stem.items()}
@@ -101,7 +104,7 @@ def notate(
         staves = 2 if any(note.staff == 2 for note in part) or (stem == "piano" and not stated) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))
-    parts, expression = express(parts, time, pedals, swing=getattr(grid, "swing", False))
+    parts, expression = express(parts, time, pedals, swing=grid.swing)
     sections = find_sections(lyrics, time)
     return build_score(
         parts,
@@ -117,10 +120,11 @@ def notate(
     )
 
 
-def _stems(notes: Sequence[Note]) -> list[str]:
-    """The stems that have notes, in the order of the score; stems it doesn't know come before the bass."""
-    order = list(VOICINGS)
-    return sorted({note.stem for note in notes}, key=lambda s: (order.index(s if s in order else "other"), s))
+def _stems(notes: Sequence[Note], tracks: Sequence[Track]) -> list[str]:
+    """The stems that have notes, in the order of the score; those of a family by name."""
+    stems = sorted({note.stem for note in notes})
+    voicings = [voicing_of(stem, None if stem in VOICINGS else program_of(stem, tracks)) for stem in stems]
+    return [stems[index] for index in score_order(voicings)]
 
 
 def _written(
@@ -133,7 +137,7 @@ def _written(
     if stated:
         return stated_voices(notes, tracks)
     if stem in MONOPHONIC:
-        return assign_voices(notes, monophonic=True, time=time)
+        return assign_voices(_single_line(notes), monophonic=True, time=time)
     return assign_voices(notes, staves=_staves(stem, notes), time=time)
 
 
@@ -142,6 +146,8 @@ def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[
     notes = quantise(heard, time, SIMPLE_RHYTHM)
     if stem == "drums":
         return notes
+    if stem in MONOPHONIC:
+        notes = _single_line(notes)
     return assign_voices(
         notes, staves=_staves(stem, notes), monophonic=stem in MONOPHONIC, time=time, simplify=True
     )
@@ -149,3 +155,20 @@ def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[
 
 def _staves(stem: str, notes: Sequence[ScoreNote]) -> int:
     return 2 if stem == "piano" or (stem not in ("guitar", *MONOPHONIC) and needs_two_staves(notes)) else 1
+
+
+def _single_line(notes: Sequence[ScoreNote]) -> tuple[ScoreNote, ...]:
+    """The notes of a stem that plays one at a time: of those that start together only the sure ones.
+
+    What was heard with much less confidence is an overtone or a neighbour's note; it is absorbed, not lost. A
+    double stop that was surely played stays.
+    """
+    kept = []
+    for _, group in groupby(notes, key=lambda note: (note.onset, note.duration > 0)):
+        chord = sorted(group, key=lambda note: (-note.heard.confidence, -note.duration))
+        sure = [n for n in chord if n.heard.confidence >= SURE_SHARE * chord[0].heard.confidence]
+        doubtful = tuple(
+            n.heard for n in chord if n.heard.confidence < SURE_SHARE * chord[0].heard.confidence
+        )
+        kept += [replace(sure[0], absorbed=(*sure[0].absorbed, *doubtful)), *sure[1:]]
+    return tuple(sorted(kept, key=lambda note: (note.onset, note.duration > 0, note.pitch)))

@@ -109,3 +109,21 @@ def test_words_alone_make_a_voice() -> None:
 def test_nothing_is_spoken_while_the_voice_sings() -> None:
     score = notate([Note(0.0, 2.0, 60, stem="vocals")], grid(9), lyrics("many words on one note", every=0.4))
     assert {n.notehead for n in score.stream.flatten().notes if isinstance(n, note.Note)} == {"normal"}
+
+
+def test_a_bass_line_keeps_the_surest_of_notes_heard_together() -> None:
+    sure, overtone = Note(0.0, 1.0, 40, stem="bass"), Note(0.01, 1.0, 52, confidence=0.4, stem="bass")
+    (part,) = notate([sure, overtone], grid(9)).parts
+    assert [(each.heard, each.absorbed) for each in part.notes] == [(sure, (overtone,))]
+
+
+def test_a_double_stop_that_was_surely_played_stays() -> None:
+    heard = [Note(0.0, 1.0, 40, stem="bass"), Note(0.0, 1.0, 47, stem="bass")]
+    (part,) = notate(heard, grid(9)).parts
+    assert [each.heard for each in part.notes] == heard
+
+
+def test_a_keyboard_alone_gets_chord_symbols_only_when_asked() -> None:
+    heard = [Note(i, i + 1.0, pitch, stem="piano") for i in range(4) for pitch in (48, 64, 67, 72)]
+    assert notate(heard, grid(9)).chords == ()
+    assert notate(heard, grid(9), settings=NotationSettings(chords="on")).chords != ()
