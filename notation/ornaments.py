@@ -24,14 +24,15 @@ TRILL_STEP_S, TRILL_STEP_BEATS = 0.14, 0.2  # at most from one note of a trill t
 TRILL_NOTES = 5
 MORDENT_STEP_S, MORDENT_STEP_BEATS = 0.1, 0.16
 MORDENT_STAYS_S = 0.15  # the last note of a mordent lasts
-GRACE_STEP_S, GRACE_STEP_BEATS = 0.13, 0.2  # from a grace note to its main note
+GRACE_STEP_S, GRACE_STEP_BEATS = 0.12, 0.2  # from a grace note to its main note
 GRACE_LENGTH_S = 0.25
 GRACE_OVERLAP_S = 0.08  # how far it is held into the next
 GRACE_CHAIN = 3  # as many grace notes in a row
 GRACE_INTERVAL = 12
 SHORTEST_STEP_S = 0.03
-MAIN_LENGTH = 1.6  # a main note lasts this much longer than its grace note takes
-RUN_REACH, RUN_S = 5, 0.22  # notes this near before or after make a run of it
+MAIN_LENGTH = 2.0  # a main note lasts this much longer than its grace note takes
+RUN_REACH, RUN_S = 5, 0.22  # notes this near before or after a mordent make a run of it
+GRACE_RUN_S = 0.35  # the same for grace notes: those that are missed cost less than those that are none
 TOGETHER_S = 0.04
 ROLL_STEP_S, ROLL_STEP_BEATS = 0.09, 0.13  # from one note of a rolled chord to the next
 ROLL_NOTES = 3
@@ -127,7 +128,7 @@ def _is_mordent(
     first, _, last = (notes[index] for index in run)
     limit = 2 * min(MORDENT_STEP_S, MORDENT_STEP_BEATS * beat_s[run[0]])
     stays = last.duration >= max(MORDENT_STAYS_S, last.onset - first.onset)
-    alone = _alone(notes, order, onsets, run, first.onset, last.onset)
+    alone = _alone(notes, order, onsets, run, RUN_S)
     return stays and last.onset - first.onset <= limit and alone
 
 
@@ -136,12 +137,12 @@ def _alone(
     order: Sequence[int],
     onsets: Sequence[float],
     own: Sequence[int],
-    begin: float,
-    end: float,
+    run_s: float,
 ) -> bool:
-    """Whether no other note near in pitch starts right before ``begin`` or right after ``end``."""
+    """Whether no other note near in pitch starts within ``run_s`` before the first or after the last one."""
+    begin, end = notes[own[0]].onset, notes[own[-1]].onset
     pitches = [notes[index].pitch for index in own]
-    for place in range(bisect_left(onsets, begin - RUN_S), bisect_right(onsets, end + RUN_S)):
+    for place in range(bisect_left(onsets, begin - run_s), bisect_right(onsets, end + run_s)):
         index = order[place]
         if index in own or abs(notes[index].onset - begin) < TOGETHER_S:
             continue
@@ -182,7 +183,7 @@ def _graces(notes: Sequence[Note], beat_s: Sequence[float], taken: set[int]) -> 
         step = (notes[main].onset - notes[start].onset) / len(chain)
         lasts = notes[main].duration >= MAIN_LENGTH * max(step, notes[chain[-1]].duration)
         own = (*chain, main)
-        if lasts and _alone(notes, order, onsets, own, notes[start].onset, notes[main].onset):
+        if lasts and _alone(notes, order, onsets, own, GRACE_RUN_S):
             found |= dict.fromkeys(chain, main)
             mains.add(main)
     return found

@@ -42,7 +42,7 @@ CHORD_SPAN_S = 0.06  # and lie within this altogether
 GRACE_GAP_S = 0.11  # a grace note comes at most this long before its main note
 GRACE_LENGTH_S = 0.25
 GRACE_INTERVAL = 4  # semitones to a note of the main chord
-GRACE_COST = 3.5  # nats, as all costs here
+GRACE_COST = 7.0  # nats, as all costs here; plain cases are found before (notation.ornaments)
 
 MACHINE_SPREAD = (
     0.3  # of a player's spread: below, notes are as a file has them, and fast ones are written so
@@ -77,10 +77,6 @@ class QuantiseSettings:
     triplets: bool = option(True, "Write triplets and other ternary divisions where they were played")
     graces: bool = option(True, "Write very short notes just before another as grace notes")
     ornaments: bool = option(True, "Write trills, mordents and rolled chords as signs")
-
-
-SIMPLIFIED = QuantiseSettings(shortest=16, graces=False)
-"""Nothing finer than sixteenths and no small notes, for a score that is easy to read."""
 
 
 @dataclass(frozen=True, slots=True)

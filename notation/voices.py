@@ -37,6 +37,7 @@ STRETCH_COST, OVERSTRETCH_COST = 0.2, 1.5  # for each semitone beyond these
 
 BEAM = 12
 OFF_VALUE_COST = 3.0  # for each octave between a value and the nearest one the network knows
+DOUBT_COST = 0.7  # for another value than the one its own release and the next onsets suggest
 LIKELY = 0.04  # values the network finds less likely are not tried
 BELIEVED_QUARTERS = 0.02  # releases this near to the written ends mean that the values are exact
 BELIEVED_COST = 6.0  # for another value than an exact one, and as much again for each octave off
@@ -244,9 +245,10 @@ class _Costs:
         return 0.0 if value == own else BELIEVED_COST * (1 + abs(log2(value / own)))
 
     def _learned(self, index: int, value: Fraction) -> float:
+        other = DOUBT_COST * (value != self.notes[index].duration)
         value *= self._stretch
         known = _nearest(value)
-        return self._rows[index][known] + OFF_VALUE_COST * abs(log2(value / KNOWN_VALUES[known]))
+        return self._rows[index][known] + OFF_VALUE_COST * abs(log2(value / KNOWN_VALUES[known])) + other
 
     def cost(self, first: int, last: int, value: Fraction) -> float:
         """The cost of one value for the notes from ``first`` up to ``last``."""
