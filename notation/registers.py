@@ -94,11 +94,12 @@ def octave_lines(
     above = True
     bar = 0
 
-    def close() -> None:
+    def close(before: Fraction) -> None:
         counts = [count for _, count in run]
         far = len(run) >= OCTAVE_NOTES and max(counts) >= OCTAVE_PEAK
         if far and sum(counts) >= OCTAVE_MEAN * len(run):
-            lines.append(OctaveLine(staff, run[0][0].start, max(moment.end for moment, _ in run), above))
+            end = min(max(moment.end for moment, _ in run), before)
+            lines.append(OctaveLine(staff, run[0][0].start, end, above))
         run.clear()
 
     for moment in moments:
@@ -109,9 +110,9 @@ def octave_lines(
         up = clef == "treble" and (moment.low - lowest - 8) // 2 >= OCTAVE_FROM
         down = clef == "bass" and (lowest - moment.high) // 2 >= OCTAVE_FROM
         if run and (not (up or down) or up != above or moment.start - run[-1][0].end > OCTAVE_GAP):
-            close()
+            close(moment.start)
         if up or down:
             above = up
             run.append((moment, ledger_lines(moment.high if up else moment.low, clef)))
-    close()
+    close(bars[-1].end)
     return lines

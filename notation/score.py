@@ -463,7 +463,11 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
     if at < laid.end:
         segments.append(rhythm.Segment(at + shift, laid.end + shift, rest=True))
         sources.append(None)
-    values, beams, bracketed = _spelled(tuple(segments), _meter(laid))
+    meter = _meter(laid)
+    values, beams, bracketed = _spelled(tuple(segments), meter)
+    if state.drums and len(values) > len(segments):  # a stroke isn't tied: it has no length
+        segments, sources = _single(segments, sources, values)
+        values, beams, bracketed = _spelled(tuple(segments), meter)
     elements: list[Element] = []
     for k, (value, marks, bracket) in enumerate(zip(values, beams, bracketed, strict=True)):
         source = sources[value.segment]
@@ -472,7 +476,7 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
         first = not k or values[k - 1].segment != value.segment
         last = k == len(values) - 1 or values[k + 1].segment != value.segment
         begins = first and source is not None and source.onset >= laid.start
-        if source is None or (state.drums and not begins):  # a stroke isn't tied: it has no length
+        if source is None or (state.drums and not begins):
             elements.append(element)
             continue
         finishes = last and source.end <= laid.end
@@ -488,6 +492,23 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
         state.last_of.update(dict.fromkeys(source.notes, element))
         elements.append(element)
     return elements
+
+
+def _single(
+    segments: Sequence[rhythm.Segment], sources: Sequence[_Event | None], values: Sequence[rhythm.Value]
+) -> tuple[list[rhythm.Segment], list[_Event | None]]:
+    """The segments with every note as long as its first value, and rests after."""
+    first = {value.segment: value for value in reversed(values)}
+    pieces: list[rhythm.Segment] = []
+    sounding: list[_Event | None] = []
+    for index, (segment, source) in enumerate(zip(segments, sources, strict=True)):
+        end = segment.end if segment.rest or index not in first else min(first[index].end, segment.end)
+        pieces.append(rhythm.Segment(segment.start, end, segment.rest))
+        sounding.append(source)
+        if end < segment.end:
+            pieces.append(rhythm.Segment(end, segment.end, rest=True))
+            sounding.append(None)
+    return pieces, sounding
 
 
 def _graces(indices: Sequence[int], offset: Fraction, state: _Staff) -> list[Element]:

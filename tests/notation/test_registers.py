@@ -46,6 +46,12 @@ def test_what_lies_high_for_a_while_is_written_an_octave_lower() -> None:
     assert line == OctaveLine(1, Fraction(1), Fraction(5), True)
 
 
+def test_the_line_ends_before_what_lies_low() -> None:
+    high = [*moments([G6, G6, G6])[:2], Reach(Fraction(2), Fraction(4), G6, G6), *moments([C4] * 4)[3:]]
+    (line,) = octave_lines(high, bars(1), ["treble"], 1)
+    assert (line.start, line.end) == (0, 3)
+
+
 def test_one_high_note_is_read_as_it_is() -> None:
     assert octave_lines(moments([C4, G6, C4]), bars(1), ["treble"], 1) == []
 
