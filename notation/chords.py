@@ -66,7 +66,14 @@ class _Chord:
         return tuple((self.root + step) % 12 for step in QUALITIES[self.quality][0])
 
 
+def _bass_cost(bass: int, chord: _Chord) -> float:
+    if bass == chord.root:
+        return -ROOT_BASS_BONUS
+    return CHORD_BASS_COST if bass in chord.tones else FOREIGN_BASS_COST
+
+
 CHORDS = tuple(_Chord(root, quality) for quality in QUALITIES for root in range(12))
+BASS_COSTS = np.asarray([[_bass_cost(bass, chord) for chord in CHORDS] for bass in range(12)])
 
 
 def find_chords(notes: Sequence[ScoreNote], bars: Sequence[Bar], keys: Keys) -> tuple[ChordSymbol, ...]:
@@ -146,14 +153,7 @@ def _costs(profiles: Floats, basses: Sequence[int | None], keys: Sequence[Key]) 
     writing = 0.5 * (writing + OUTSIDE_KEY_COST * np.asarray([outside[key] for key in keys]))
     costs = evidence * (floor - share @ np.log(templates).T) + writing
     for beat, bass in enumerate(basses):
-        if bass is None:
-            costs[beat] = writing[beat]
-            continue
-        for number, chord in enumerate(CHORDS):
-            if bass == chord.root:
-                costs[beat, number] -= ROOT_BASS_BONUS
-            else:
-                costs[beat, number] += CHORD_BASS_COST if bass in chord.tones else FOREIGN_BASS_COST
+        costs[beat] = writing[beat] if bass is None else costs[beat] + BASS_COSTS[bass]
     silent = total[:, 0] < 0.05
     nothing = np.where(silent, 0.0, NO_CHORD_COST + evidence[:, 0])
     costs[silent] += 1.0

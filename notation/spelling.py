@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from heapq import heappop, heappush
 from pathlib import Path
 
@@ -29,7 +30,7 @@ import numpy.typing as npt
 from notation.events import Key, Keys, ScoreNote, key_at
 from separation.engines import FullscoreError
 from transcription.beatgrid import Floats
-from transcription.network import Features, dense, load
+from transcription.network import Features, Weights, dense, load
 
 Ints = npt.NDArray[np.int64]
 
@@ -100,7 +101,7 @@ def spell(notes: Sequence[ScoreNote], keys: Keys) -> tuple[str, ...]:
 
 def name_places(onset: Floats, duration: Floats, pitch: Ints, signature: Ints) -> Ints:
     """Places on the line of fifths of notes sorted by onset, then pitch; ``signature`` is in fifths too."""
-    weights = load(WEIGHTS)
+    weights = _weights()
     hidden = np.maximum(dense(weights, "hidden", describe(onset, duration, pitch, signature)), 0.0)
     shift = np.argmax(dense(weights, "choice", hidden), axis=1) - 1
     usual = usual_places(pitch, signature)
@@ -108,6 +109,11 @@ def name_places(onset: Floats, duration: Floats, pitch: Ints, signature: Ints) -
     degree, low, high = places - signature, *WIDEST_DOUBLES
     doubled = (places < -8) | (places > 12)
     return np.where(doubled & ((degree < low) | (degree > high)), usual, places)
+
+
+@cache
+def _weights() -> Weights:
+    return load(WEIGHTS)
 
 
 def usual_places(pitch: Ints, signature: Ints) -> Ints:

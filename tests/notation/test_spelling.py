@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notation.events import Key, ScoreNote
@@ -80,6 +80,7 @@ def test_the_octave_is_that_of_the_letter(name: str, pitch: int, expected: str) 
     assert with_octave(name, pitch) == expected
 
 
+@settings(deadline=None)  # the first example reads the network
 @given(
     st.lists(st.integers(0, 127), max_size=80),
     st.sampled_from(["C", "F#", "Gb", "eb", "g#", "Bm", "Db"]),
@@ -90,3 +91,21 @@ def test_every_name_sounds_as_its_note(pitches: list[int], key: str) -> None:
         octave = int(name[1 + len(accidentals) :])
         sound = 12 * (octave + 1) + SEMITONES[letter] + accidentals.count("#") - accidentals.count("b")
         assert sound == pitch
+
+
+def test_chromatic_steps_are_named_by_where_they_lead() -> None:
+    """Up by sharps, down by flats, over held harmony in C."""
+    names = spelled([60, 61, 62, 63, 64, 65, 66, 67] * 2 + [72, 71, 70, 69, 68, 67, 65, 64], "C")
+    assert {"C#4", "F#4"} <= set(names)
+    assert "Bb4" in names
+
+
+def test_a_signature_that_changes_is_followed() -> None:
+    notes = [
+        ScoreNote(Fraction(i), Fraction(1), Note(float(i), i + 1.0, 60 + step))
+        for i, step in enumerate([0, 4, 7, 8, 7, 5, 4, 2, 0, 4, 7, 4] * 2 + [1, 5, 8, 6, 5, 3, 1, 0, 1] * 2)
+    ]
+    names = spell(notes, ((Fraction(0), Key("C")), (Fraction(24), Key("Db"))))
+    assert {name[:-1] for name in names[24:]} == {"Db", "F", "Ab", "Gb", "Eb", "C"}
+    names = spell(notes, ((Fraction(0), Key("C")), (Fraction(24), Key("C#"))))
+    assert {name[:-1] for name in names[24:]} == {"C#", "E#", "G#", "F#", "D#", "B#"}
