@@ -46,6 +46,7 @@ CLEARER = 2.0  # so much more often must they say the longer of two half a bar a
 SINGLE_LINE_SHARE = 0.05  # of the notes of a single line may sound with the next
 SHORTEST_QUARTERS = Fraction(1, 8)  # written for a note of no length that leads to none
 FALLBACK_PART = 24  # of a quarter, where nothing else tells
+BAR_PART = 16  # of a quarter: bars begin and end on whole ones
 
 
 # Bars -------------------------------------------------------------------------------------------
@@ -201,7 +202,9 @@ def _first_bar(meters: Sequence[StatedMeter]) -> Bar:
 
 def _lay(meters: Sequence[StatedMeter], end: Fraction) -> tuple[Bar, ...]:
     """Bars under ``meters`` up to ``end``."""
-    changes = [meter for meter in meters if meter.start < end]
+    # A change where no note value ends would leave a bar that can't be written.
+    placed = {Fraction(round(meter.start * BAR_PART), BAR_PART): meter for meter in meters}
+    changes = [replace(meter, start=start) for start, meter in placed.items() if start < end]
     borders = [*(meter.start for meter in changes), None]
     rows: list[tuple[Fraction, Fraction, TimeSignature, bool]] = []  # start, length, meter, is alone under it
     for meter, until in zip(changes, borders[1:], strict=True):
