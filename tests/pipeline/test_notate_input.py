@@ -244,7 +244,7 @@ ODD: dict[str, tuple[bytes, list[int]]] = {
     "meter 255/1": (midi(track(meter(255, 0), scale())), HELD_SCALE),
     "meter 4/2^200": (midi(track(meter(4, 200), scale())), HELD_SCALE),
     "meter 5/8": (midi(track(meter(5, 3), scale(ticks=240))), HELD_SCALE),
-    "meter 4 ticks late": (midi(track(meter(4, 2), meter(1, 1, 4 * QUARTER + 4)), track(scale())), HELD_SCALE),
+    "meter 4 ticks late": (midi(track(meter(4, 2), meter(1, 1, 1924)), track(scale())), HELD_SCALE),
     "meters every bar": (meters_every_bar(), sorted(HELD_SCALE * 3)),
     "silent note-ons for note-offs": (
         midi(track(*(on(0, pitch) + on(480, pitch, 0) for pitch in HELD_SCALE))), HELD_SCALE,
