@@ -11,9 +11,10 @@ tool in ``--tool`` (github.com/TimFelixBeyer/amtevaluation.github.io, after its 
 Key and meter are those at the beginning, right where both signatures are the true ones. The first rows
 check the tool against figures known for six files (``score_reference/muster.json``).
 
-The means are over the performances that ``score_reference/importers.json`` lists; the others (one more fugue,
-and K. 265) stand below them. ``--beats annotated`` gives ours the annotated beats. ``--cache`` keeps what
-the importers made, so that only ours is made anew; ``--keep`` keeps our scores.
+The means are over the performances that ``score_reference/importers.json`` lists; the others (one more
+fugue, K. 265, and the Lieder and lead sheets of the data played with human timing) stand below them.
+``--beats annotated`` gives ours the annotated beats. ``--cache`` keeps what the importers made, so that
+only ours is made anew; ``--keep`` keeps our scores.
 """
 
 from __future__ import annotations
@@ -65,13 +66,13 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     check_tool(arguments.tool, arguments.data)
-
-    chosen = [piece for piece in pieces(arguments.data) if any(t in piece.name for t in arguments.pieces)]
     makers = [maker for maker in MAKERS if arguments.only in (None, maker)]
     rows: dict[str, list[list[float]]] = {maker: [] for maker in makers}
     right: dict[str, list[tuple[bool, bool]]] = {maker: [] for maker in makers}
     print(f"\n{'':46}" + "".join(f"{rate:>10}" for rate in RATES) + "    key meter      s")
     with tempfile.TemporaryDirectory() as scratch:
+        found = [*pieces(arguments.data), *played_scores(arguments.data, Path(scratch))]
+        chosen = [piece for piece in found if any(text in piece.name for text in arguments.pieces)]
         for piece in sorted(chosen, key=lambda piece: not piece.counted):
             print(f"{piece.name}{'' if piece.counted else ' (not in the means)'}")
             true = signatures(piece.score)
@@ -121,6 +122,17 @@ def pieces(data: Path) -> Iterator[Piece]:
     yield Piece(
         "mozart_k265_var1", folder / "mozart_k265_var1.mid", folder / "mozart_k265_var1.musicxml", None, False
     )
+
+
+def played_scores(data: Path, folder: Path) -> Iterator[Piece]:
+    """The Lieder and the lead sheets of the data, performed with human timing."""
+    from benchmarks.roundtrip import data_scores, play
+
+    for source in data_scores(data):
+        midi, score = folder / f"{source.name}.mid", folder / f"{source.name}.musicxml"
+        score.write_bytes(source.xml)
+        play(source, "human", midi)
+        yield Piece(source.name, midi, score, None, False)
 
 
 # Making scores ----------------------------------------------------------------------------------
