@@ -6,6 +6,7 @@ are in ``beats.npz`` beside this file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,6 +59,31 @@ _weights = cache(load)
 def log_softmax(x: Features) -> Features:
     shifted = x - x.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
+
+
+def mean_marks(heard: Sequence[Marks], paces: Sequence[float]) -> Marks:
+    """The mean of what the network says of the same clusters played ``paces`` times as slowly."""
+    steps = np.log(paces) / np.log(PERIODS_S[1] / PERIODS_S[0])
+    places = np.arange(len(PERIODS_S))
+    periods = []
+    for marks, step in zip(heard, steps, strict=True):
+        low = np.clip(np.floor(places + step).astype(int), 0, len(places) - 1)
+        high, part = np.minimum(low + 1, len(places) - 1), float(step - np.floor(step))
+        period = np.exp(marks.period)
+        period = (1 - part) * period[:, low] + part * period[:, high] + 1e-5
+        periods.append(period / period.sum(axis=1, keepdims=True))
+
+    def mean(logs: list[Features]) -> Features:
+        return np.asarray(np.log(np.mean([np.exp(log) for log in logs], axis=0)), np.float32)
+
+    return Marks(
+        mean([marks.phase for marks in heard]),
+        mean([marks.downbeat for marks in heard]),
+        np.asarray(np.log(np.mean(periods, axis=0)), np.float32),
+        mean([marks.place for marks in heard]),
+        mean([marks.meter for marks in heard]),
+        np.asarray(np.mean([marks.swing for marks in heard], axis=0), np.float32),
+    )
 
 
 def marks_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> Marks:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from separation.audio import Audio
 from separation.engines import Progress, option, silent
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.beatnet import marks_of
+from transcription.beatnet import marks_of, mean_marks
 from transcription.clusters import cluster_features, clusters_of, note_arrays
 from transcription.notebeats import Row, count_bars, follow, signature_of
 from transcription.notes import Note
@@ -41,6 +41,8 @@ LONGEST_REST_S = 12.0
 """Longer rests are shortened to this before the music is looked at; beats go on evenly through them."""
 LEVELS = (1 / 4, 1 / 3, 1 / 2, 1, 2, 3, 4)
 """How many counts a wanted tempo may make of one found."""
+PACES = (0.75, 1.0, 1.33)
+"""The network hears the music as played, faster and slower: what is played says more than how fast."""
 ENOUGH_NOTES = 40
 """With fewer notes the sound is listened to."""
 SWING_CERTAIN = 0.6
@@ -108,8 +110,15 @@ def noted_beats(notes: Sequence[Note], settings: BeatSettings) -> BeatGrid:
     times = without_long_rests(whole.times)
     moved = np.empty(len(onset))
     moved[whole.order] = (times - whole.times)[whole.group]
-    clusters = replace(whole, times=times)
-    marks = marks_of(cluster_features(clusters, onset + moved, offset + moved, pitch, velocity, drum))
+    heard = []
+    for pace in PACES:
+        clusters, on, off = (
+            replace(whole, times=times * pace),
+            (onset + moved) * pace,
+            (offset + moved) * pace,
+        )
+        heard.append(marks_of(cluster_features(clusters, on, off, pitch, velocity, drum)))
+    marks = mean_marks(heard, PACES)
     row = follow(times, marks)
     if len(row.times) < 2:
         return plain_grid(start, end, settings)
