@@ -35,6 +35,7 @@ VALUES = np.array([float(Fraction(value)) for value in f"{_LOW} {_HIGH}".split()
 LEAST = 1e-3
 FOLLOWING = 4  # how many onsets after a note are described
 CLIP_QUARTERS = 4.0
+MOST_HELD = 24  # notes held from before that are looked at, the latest ones
 WEIGHTS = Path(__file__).with_name("hands.npz")
 
 
@@ -130,7 +131,7 @@ def _sounding(notes: Played, chord: Ints, first: Ints) -> list[Floats]:
     held: list[int] = []
     for start, end in zip(first, [*first[1:], count], strict=True):
         onset = notes.onset[start]
-        held = [index for index in held if notes.release[index] > onset + 0.1]
+        held = [index for index in held if notes.release[index] > onset + 0.1][-MOST_HELD:]
         for index in range(start, end) if held else ():
             for side, near in enumerate(_neighbours(notes, index, held)):
                 if near is not None:

@@ -38,6 +38,7 @@ STRETCH_COST, OVERSTRETCH_COST = 0.2, 1.5  # for each semitone beyond these
 BEAM = 12
 OFF_VALUE_COST = 3.0  # for each octave between a value and the nearest one the network knows
 DOUBT_COST = 0.7  # for another value than the one its own release and the next onsets suggest
+REST_COST = 1.4  # for each note that leaves a rest before the next one of its voice
 LIKELY = 0.04  # values the network finds less likely are not tried
 BELIEVED_QUARTERS = 0.02  # releases this near to the written ends mean that the values are exact
 BELIEVED_COST = 6.0  # for another value than an exact one, and as much again for each octave off
@@ -357,7 +358,11 @@ def _fit_values(costs: _Costs, chords: Sequence[tuple[int, int]], voice: int) ->
         if index + 1 < len(chords):
             room = costs.notes[chords[index + 1][0]].onset - costs.notes[first].onset
             choices = {choice for choice in costs.choices(first, last) if choice < room} | {room}
-            value = min(sorted(choices), key=lambda choice: costs.cost(first, last, choice))
+            rest = REST_COST * (last - first)
+            value = min(
+                sorted(choices),
+                key=lambda choice: costs.cost(first, last, choice) + rest * (choice < room),
+            )
         fitted += [replace(note, duration=value, voice=voice) for note in costs.notes[first:last]]
     return fitted
 

@@ -33,6 +33,7 @@ WIDTH = 64
 LEARNING_RATE = 2e-3
 EXACT_SHARE = 0.2  # of the performances: releases as written
 PEDAL_SHARE = 0.3  # of those that are played with a pedal: in MIDI it is mostly kept apart from the releases
+DETACHED_SHARE, SHORTEST_SHARE = 0.6, 0.15  # of the performances: keys let go early, to this share at most
 MOST_NOTES = 3000  # of one performance, from anywhere in it
 WEIGHT = {"staff": 1.0, "voice": 1.0, "value": 1.0}
 # Keyboard music counts more often than what is only made into it.
@@ -127,6 +128,8 @@ def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> Taught 
         release = ticks / TICKS
         slope = np.gradient(heard.knot_seconds, heard.knot_ticks)
         quarter_s = np.interp(piece.onset[index], heard.knot_ticks, slope) * TICKS
+        if rng.random() < DETACHED_SHARE:
+            release = detached(piece.onset[index] / TICKS, release, rng)
     order = np.lexsort((piece.pitch[index], piece.onset[index]))
     begin = int(rng.integers(max(1, len(order) - MOST_NOTES + 1)))
     order = order[begin : begin + MOST_NOTES]
@@ -139,6 +142,16 @@ def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> Taught 
         piece.voice[index] - 1,
         value_class(piece.duration[index] / TICKS),
     )
+
+
+def detached(
+    onset: npt.NDArray[np.float64], release: npt.NDArray[np.float64], rng: Random
+) -> npt.NDArray[np.float64]:
+    """Releases drawn in for some bars: players let go of keys early where the pedal or the room sustains."""
+    span = (onset // rng.choice([4, 8, 16, 32])).astype(int)
+    factors = rng.uniform(SHORTEST_SHARE, 1.0, span.max() + 1)
+    factors[rng.random(len(factors)) < 0.4] = 1.0
+    return np.asarray(onset + (release - onset) * factors[span])
 
 
 def sequences(pool: list[ScorePiece], rng: Random) -> Iterator[dict[str, npt.NDArray[Any]]]:
