@@ -46,6 +46,7 @@ EXACT_TEMPO = 0.003  # relative: beats this equal come from a tempo map
 EXACT_SHARE = 0.6  # of all beats that are equal to their neighbour: then no one played it
 EXACT_CHANGE = 0.03  # relative: a smaller change of a written tempo isn't marked
 GRADUAL_BEATS = 2  # beats of a rit. or accel. at least; a tempo that stays so long is one
+CLOSING_BEATS = 8  # at most, after a last rit., are still part of it
 MEDIAN_BARS = 5  # tempo of a bar: median over so many
 SEGMENT_COST = 0.25  # sum of squared log tempo deviations that a new stretch must save
 SEGMENT_BARS = 4  # bars that it lasts at least
@@ -312,9 +313,10 @@ def _written_tempi(
         value = float(np.mean(tempo[a:b]))
         changed = told() if moving else False
         curve += [(quarters[i], float(tempo[i])) for i in moving]
-        if not current or abs(value / current - 1) >= EXACT_CHANGE:
+        ends = changed and b == len(tempo) and b - a <= CLOSING_BEATS
+        if not current or (abs(value / current - 1) >= EXACT_CHANGE and not ends):
             marks.append(TempoMark(quarters[a], value))
-        elif changed:
+        elif changed and not ends:
             marks.append(TempoMark(quarters[a], value, "a tempo", number=False))
         if moving:
             curve.append((quarters[a], value))

@@ -84,6 +84,12 @@ def test_a_written_ritardando_and_a_tempo() -> None:
     assert [round(tempo) for _, tempo in curve] == [110, 100, 90, 80, 120]
 
 
+def test_the_tempo_that_a_last_ritardando_reaches_is_no_new_one() -> None:
+    marks, curve = tempo_marks(time_of([120] * 24 + [110, 100, 90, 80] + [75] * 4, 8))
+    assert [(m.onset, m.words) for m in marks] == [(0, ""), (24, "rit.")]
+    assert curve[-1] == (28, pytest.approx(75))
+
+
 def test_one_uneven_beat_is_no_tempo() -> None:
     marks, _ = tempo_marks(time_of([120] * 16 + [112] + [120] * 15, 8))
     assert len(marks) == 1
