@@ -51,8 +51,9 @@ LEAVE_HOME_COST = 9.0
 START_ELSEWHERE_COST = 12.0
 COME_HOME_COST = 3.0
 MODE_CHANGE_COST = 1.0  # between a key and its relative: nothing is written
-VISIT_COSTS = (0.0, 6.0, 6.0, 0.0, 1.0, 4.0, 5.0)  # by the fifths between two signatures
-LASTING_BARS = 8
+# By the fifths between two signatures, each way: a whole second group in the dominant has no signature.
+VISIT_COSTS = (0.0, 20.0, 6.0, 0.0, 0.0, 4.0, 5.0)
+LASTING_BARS = 10
 
 MAJOR, MINOR = 0, 1
 _TONICS = np.tile(np.arange(12), 2)  # of the 24 states: the major keys from C up, then the minor ones
@@ -139,7 +140,7 @@ def _path(durations: Floats, home_scores: Floats) -> list[int]:
     home = int(np.argmax(home_scores))
     at_home = np.equal(_SIGNATURES, _SIGNATURES[home])
     apart = np.abs((_SIGNATURES[:, None] - _SIGNATURES[None, :] + 6) % 12 - 6)
-    moves = np.where(at_home[None, :], COME_HOME_COST, LEAVE_HOME_COST + np.asarray(VISIT_COSTS)[apart])
+    moves = np.where(at_home[None, :], COME_HOME_COST, LEAVE_HOME_COST) + np.asarray(VISIT_COSTS)[apart]
     moves[apart == 0] = MODE_CHANGE_COST
     np.fill_diagonal(moves, 0.0)
     # The home key was found from more than the bars alone: its relative has to be much better there.
