@@ -453,7 +453,8 @@ def _key_row(
     line = music21.stream.Stream()
     for note in notes:
         if note.duration > 0:
-            line.insert(note.onset, music21.note.Note(note.pitch, quarterLength=note.duration))
+            line.coreInsert(note.onset, music21.note.Note(note.pitch, quarterLength=note.duration))
+    line.coreElementsChanged()
     peer = line.analyze("key")
     signatures = [fifths for _, fifths in truth]
     middles = [float(bar.start + bar.length / 2) for bar in bars]
