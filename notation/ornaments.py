@@ -180,6 +180,8 @@ def _graces(notes: Sequence[Note], beat_s: Sequence[float], taken: set[int]) -> 
             main = later
         if main is None or mains & set(chain):
             continue
+        if len({notes[index].pitch for index in (*chain, main)}) <= len(chain):
+            continue  # a note comes again: it turns, as no grace notes do
         step = (notes[main].onset - notes[start].onset) / len(chain)
         lasts = notes[main].duration >= MAIN_LENGTH * max(step, notes[chain[-1]].duration)
         own = (*chain, main)

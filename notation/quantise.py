@@ -492,6 +492,7 @@ SIMPLE_TERNARY = frozenset(Fraction(value) for value in ("1/3", "2/3", "1/6"))
 ODD_VALUE_COST = 0.8
 TERNARY_VALUE_COST = 0.2
 LOOKAHEAD_QUARTERS = 1.0
+MOST_ENDS = 40  # onsets after a note that may end it; a longer one ends at its release
 
 
 def _note_values(
@@ -520,7 +521,7 @@ def _note_values(
             after = bisect_right(onsets, place)
             until = bisect_right(onsets, Fraction(release + LOOKAHEAD_QUARTERS).limit_denominator(96), after)
             candidates, passed = [], 0.0
-            for start, heard, pitches in starts[after : max(until, after + 1)]:
+            for start, heard, pitches in starts[after : min(max(until, after + 1), after + MOST_ENDS)]:
                 far = _far(notes[index].pitch, pitches)
                 candidates.append((start, heard, far + min(passed, MOST_PASSED_COST)))
                 passed += PASSED_COST * (far == 0)
