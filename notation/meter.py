@@ -178,8 +178,8 @@ def _regular_lengths(lengths: Sequence[int], per_bar: int) -> list[int]:
     mended: list[int] = []
     at = 0
     while at < len(lengths):
-        repeats = _repeats(lengths, at)
-        if lengths[at] % per_bar and repeats >= METER_CHANGE_BARS:
+        repeats = _repeats(lengths, at) if lengths[at] % per_bar else 0
+        if repeats >= METER_CHANGE_BARS:
             mended += lengths[at : at + repeats]
             at += repeats
             continue

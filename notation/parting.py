@@ -20,7 +20,8 @@ from itertools import combinations, groupby, pairwise, permutations
 from notation.events import ScoreNote
 
 VOICES = 4
-BEAM = 16
+BEAM = 8
+FORGOTTEN = Fraction(2)  # quarters after which it doesn't matter where a silent voice was
 VOICE_COSTS = (0.0, 0.7, 3.0, 5.0)  # for each chord in the voice
 ALONE_COST = 1.2  # more in a lower voice with nothing sounding above
 ENTRY_COST = 0.4  # a voice that comes in again needs rests before
@@ -109,16 +110,22 @@ def _chords(notes: Sequence[ScoreNote]) -> Iterator[_Chord]:
 def _extended(state: _State, group: Sequence[_Chord]) -> Iterator[_State]:
     """``state`` after the chords of one moment, in every way worth weighing."""
     start = group[0].start
-    free = [voice for voice in range(VOICES) if state.lines[voice].end <= start]
+    idle = _Line()
+    before = tuple(idle if line.end + FORGOTTEN < start else line for line in state.lines)
+    free = [voice for voice in range(VOICES) if before[voice].end <= start]
     cut = CUT_COST * max(0, len(group) - len(free))
     if cut:
         free = list(range(VOICES))
+    elif len(free) == VOICES and len(group) == 1:
+        free = free[:1]  # alone it is the upper voice
+    else:
+        free = free[: len(group) + 1]
     ways = permutations(free, len(group)) if len(group) <= 2 else combinations(free, len(group))
     for voices in ways:
-        lines = list(state.lines)
+        lines = list(before)
         cost = state.cost + cut
         for chord, voice in zip(group, voices, strict=True):
-            line = state.lines[voice]
+            line = before[voice]
             cost += VOICE_COSTS[voice] + ENTRY_COST * (voice > 0 and line.end < start)
             if cut and line.end > start:
                 cost += float(line.end - start)

@@ -23,6 +23,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from notation.parting import part_exactly
 from notation.spelling import fifths_name
 from notation.voices import assign_voices, needs_two_staves
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.midi import Performance, ScoreMap, StatedMeter, Track
+from transcription.midi import Pedal, Performance, ScoreMap, StatedMeter, Track
 from transcription.notes import Note
 
 # Parts of a quarter from the plainest on: a tick is the first of them that rounds to it.
@@ -48,6 +49,8 @@ SHORTEST_QUARTERS = Fraction(1, 8)  # written for a note of no length that leads
 FALLBACK_PART = 24  # of a quarter, where nothing else tells
 BAR_PART = 16  # of a quarter: bars begin and end on whole ones
 
+
+T = TypeVar("T", Note, Pedal)
 
 # Bars -------------------------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ def _unstated_pick_up(
         return Fraction(0)
     if votes[place + half] > CLEARER * votes[place]:
         place += half
-    first = min(float(score.quarters_at(note.onset)) for note in notes)
+    first = float(score.quarters_at(min(note.onset for note in notes)))
     return place if first < place else Fraction(0)
 
 
@@ -152,16 +155,24 @@ def with_tempo(performance: Performance, tempo: float) -> Performance:
     beat = _first_bar(score.meters).time_signature.beat_quarters if score.meters else Fraction(1)
     quarter_s = 60.0 / (tempo * float(beat))
 
-    def seconds(time_s: float) -> float:
-        return float(score.quarters_at(time_s)) * quarter_s
+    def seconds(times_s: Sequence[float]) -> list[float]:
+        return [float(quarter) * quarter_s for quarter in score.quarters_at(times_s)]
+
+    def moved(items: Sequence[T]) -> tuple[T, ...]:
+        starts, ends = seconds([item.onset for item in items]), seconds([item.offset for item in items])
+        rows = zip(items, starts, ends, strict=True)
+        return tuple(replace(item, onset=start, offset=end) for item, start, end in rows)
 
     return replace(
         performance,
-        notes=tuple(replace(n, onset=seconds(n.onset), offset=seconds(n.offset)) for n in performance.notes),
-        pedals=tuple(
-            replace(p, onset=seconds(p.onset), offset=seconds(p.offset)) for p in performance.pedals
+        notes=moved(performance.notes),
+        pedals=moved(performance.pedals),
+        texts=tuple(
+            replace(text, onset=start)
+            for text, start in zip(
+                performance.texts, seconds([text.onset for text in performance.texts]), strict=True
+            )
         ),
-        texts=tuple(replace(t, onset=seconds(t.onset)) for t in performance.texts),
         score=replace(
             score,
             seconds=(0.0, float(score.quarters[-1]) * quarter_s),
@@ -173,9 +184,10 @@ def with_tempo(performance: Performance, tempo: float) -> Performance:
 def beat_grid(score: ScoreMap, notes: Sequence[Note]) -> BeatGrid:
     """The beats of the stated bars, as seconds and numbers."""
     bars, time = stated_bars(score, notes)
+    starts = [bar.start for bar in bars]
     numbers = []
     for place in time.beat_quarters:
-        bar = bars[min(bisect_right([b.start for b in bars], place) - 1, len(bars) - 1)]
+        bar = bars[bisect_right(starts, place) - 1]
         late = bar.time_signature.bar_quarters - bar.length if bar.number == 0 else Fraction(0)
         numbers.append(int((place - bar.start + late) / bar.time_signature.beat_quarters) + 1)
     return BeatGrid(time.beat_times, tuple(numbers), time.time_signature)
@@ -189,8 +201,8 @@ def stated_bars(score: ScoreMap, notes: Sequence[Note]) -> tuple[tuple[Bar, ...]
 
 def _end(score: ScoreMap, notes: Sequence[Note]) -> Fraction:
     """Where the last of ``notes`` ends."""
-    last = max((float(score.quarters_at(note.onset)) for note in notes), default=0.0)
-    release = max((float(score.quarters_at(note.offset)) for note in notes), default=1.0)
+    last = float(score.quarters_at(max((note.onset for note in notes), default=0.0)))
+    release = float(score.quarters_at(max((note.offset for note in notes), default=1.0)))
     stop = plain_end(round(release / float(score.tick)), round(1 / score.tick))
     return max(Fraction(math.floor(last * 64) + 1, 64), stop)
 
