@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
 from transcription.beatgrid import TimeSignature
-from transcription.beatnet import METERS, PERIODS_S, PHASES, PLACES, Marks
+from transcription.beatnet import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,9 +45,11 @@ USUAL_PERIOD_WEIGHT, AROUND_S = 1.0, 80.0
 """What the lengths that it sees so far around say beside those at the place: the level of counting stays."""
 UNLIKELY_PERIOD = -5.5 * PERIOD_WEIGHT
 """Lengths of which it says less than this on the mean are not looked at."""
-TEMPO_SPREAD, TEMPO_COST = 0.08, 1.0
+TEMPO_SPREAD, TEMPO_COST = 0.08, 0.7
 """Scale of the change of log tempo from beat to beat, and its weight; tails are those of a Student t."""
-UNEXPLAINED_COST, BREAK_COST = 6.0, 10.0
+JUMP, JUMP_COST = 0.45, 8.0
+"""A change of log tempo beyond this costs so much more: nobody goes over to another level of counting."""
+UNEXPLAINED_COST, BREAK_COST = 6.0, 20.0
 """Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
 
 DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 0.4
@@ -56,6 +58,10 @@ METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 7.0
 """Cost of a bar of another size than the one before, and of a bar cut short or prolonged."""
 OTHER_BAR_COST = 1.0
 SIZES = (2, 3, 4)
+IN_THREE = np.isin(PHASES, [1 / 6, 1 / 3, 2 / 3, 5 / 6])
+IN_TWO = np.isin(PHASES, [1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8])
+DIVISION_WEIGHT, DIVISION_DOUBT = 1.0, 0.03
+"""What the places in the beat say of simple and compound meters, and their least likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,7 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
         if len(here):
             change = (log_length[:, None] - log_of[m, here][None]) / TEMPO_SPREAD
             options = best[m, here][None] - TEMPO_COST * np.log1p(change**2)
+            options -= JUMP_COST * (np.abs(change) > JUMP / TEMPO_SPREAD)
             choice = options.argmax(axis=1)
             value = options[np.arange(len(length)), choice]
             better = value >= base
@@ -300,11 +307,14 @@ def parsed(name: str) -> TimeSignature:
 
 
 def signature_of(size: int, marks: Marks) -> TimeSignature:
-    """The likeliest time signature whose bars have ``size`` beats."""
+    """The likeliest time signature whose bars have ``size`` beats: compound where beats fall into three."""
     mean = np.exp(marks.meter).mean(axis=0)
+    inside = np.exp(marks.phase).mean(axis=0)[:OTHER_PHASE]
+    thirds = float(inside[IN_THREE].sum() / max(inside[IN_THREE].sum() + inside[IN_TWO].sum(), 1e-6))
     best, found = -1.0, TimeSignature(size, 4)
     for name, probability in zip(METERS, mean, strict=True):
         signature = parsed(name)
-        if signature.beats_per_bar == size and probability > best:
-            best, found = float(probability), signature
+        fitting = DIVISION_DOUBT + (thirds if signature.compound else 1 - thirds)
+        if signature.beats_per_bar == size and probability * fitting**DIVISION_WEIGHT > best:
+            best, found = float(probability * fitting**DIVISION_WEIGHT), signature
     return found
