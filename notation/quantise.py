@@ -63,6 +63,9 @@ PLACE_COSTS = {1: 0.0, 2: 0.15, 4: 0.4, 3: 0.4, 6: 0.9, 8: 1.2, 12: 1.8, 16: 2.2
 COMPOUND_PLACE_COSTS = {1: 0.0, 3: 0.15, 6: 0.4, 12: 1.2, 2: 0.4, 4: 0.9, 8: 1.6, 24: 2.2, 9: 1.4}
 RAREST_PLACE_COST = 2.5
 SLOW_BEAT_FACTOR = 0.8
+GAP_BEAT_S, WIDEST_GAP = 0.8, 2.0  # in slower beats than this chords are spread wider, up to this factor
+SLOW_BEAT_S = 0.8  # within beats as slow as this the pace changes
+BENDS, BEND_SPREAD = (0.0, -0.06, 0.06, -0.03, 0.03), 0.03  # of the beat, how far its middle is from even
 NOMINAL_BEAT_S = 0.6  # the beat for which the costs of the grids are given
 SHORTEST_PLAYED_S = 0.06  # notes closer together than this are hardly written out
 
@@ -399,10 +402,31 @@ def _fit(
     beat: tuple[float, float, float],
     spread: float,
 ) -> list[tuple[float, bool, tuple[int, ...]]]:
+    """The best ways to put a beat's chords on its grid; within a slow beat the pace may change a little."""
+    best: dict[bool, tuple[float, bool, tuple[int, ...]]] = {}
+    free = len(chords) > 1 and len(grid.slots) > 1 and beat[2] > SLOW_BEAT_S and spread > MACHINE_SPREAD
+    for bend in BENDS if free else (0.0,):
+        for cost, spills, slots in _fit_bent(chords, may_be_grace, before, grid, beat, spread, bend):
+            way = (cost + (bend / BEND_SPREAD) ** 2 / 2, spills, slots)
+            if spills not in best or way < best[spills]:
+                best[spills] = way
+    return list(best.values())
+
+
+def _fit_bent(
+    chords: Sequence[_Chord],
+    may_be_grace: Sequence[bool],
+    before: _Chord | None,
+    grid: _Grid,
+    beat: tuple[float, float, float],
+    spread: float,
+    bend: float,
+) -> list[tuple[float, bool, tuple[int, ...]]]:
     """The best ways to put a beat's chords on its grid: (cost, whether the last is on the next beat, slots).
 
     ``beat`` is its start and length in quarters and its length in seconds; ``before`` is a chord of
-    the beat before that fell on this beat's start; slot -1 is a grace note.
+    the beat before that fell on this beat's start; slot -1 is a grace note; ``bend`` is how much later than
+    even the middle of the beat comes, in beats.
     """
     start, length, length_s = beat
     if not chords:
@@ -412,6 +436,7 @@ def _fit(
     deviation = spread * math.hypot(MAX_SPREAD_S * 0.6, FULL_SPREAD_BEATS * length_s)
     deviation = max(deviation, MIN_SPREAD_S)
     grace_cost = GRACE_COST * (2.0 - spread)  # in a quantised file a short note is more likely a written one
+    gap_s = CHORD_GAP_S * min(WIDEST_GAP, max(1.0, length_s / GAP_BEAT_S))
     count = len(positions)
     best = [math.inf] * count
     origin = 0.0
@@ -421,9 +446,10 @@ def _fit(
     previous = before
     for chord, grace in zip(chords, may_be_grace, strict=True):
         phase = (chord.onset - start) / length
+        phase -= 4 * bend * phase * (1 - phase)
         together = SAME_PLACE_COST
         if previous is not None:
-            apart = (chord.onset_s - previous.onset_s) / CHORD_GAP_S
+            apart = (chord.onset_s - previous.onset_s) / gap_s
             together += min(ERROR_CAP * 2, apart * apart / 2)
             together += SAME_PITCH_COST * bool(chord.pitches & previous.pitches)
         new, came = [math.inf] * count, [-2] * count
