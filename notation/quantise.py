@@ -8,14 +8,17 @@ of a few grids (halves, quarters, triplets, sextuplets, a few mixed ones); a pat
 is found by dynamic programming that weighs timing errors (Gaussian, with a spread measured on the
 performance itself), how often scores use a grid, and how seldom music turns from binary to ternary
 and back (the idea of the metrical HMMs of Takeda et al. 2002 and Nakamura et al. 2017, with the beat
-given). Chords may fall on the following beat, several may share a place at a cost, and a very short
-note just before another may become a grace note. A note value ends where another note starts or on
+given). Within a slower beat the pace may bend. Chords may fall on the following beat, several may share a
+place at a cost, and a very short note just before another may become a grace note; trills, mordents, plain
+grace notes and rolled chords are found before (:mod:`notation.ornaments`). A note value ends where another note starts or on
 the grid, weighed between the release, the gaps players leave between notes, and simple values.
 
 Conventions: score time in quarters as ``Fraction``. Each heard note appears exactly once in the
-result, also where the same pitch is struck twice at one place. Stem ``drums``: only onsets count.
+result, as a note or absorbed by an ornament, also where the same pitch is struck twice at one place. Stem ``drums``: only onsets count.
 
-Limits: voices are not known here; :mod:`notation.voices` closes what it has to within a voice.
+Limits: voices are not known here; :mod:`notation.voices` closes what it has to within a voice, and finds
+the values of keyboard music anew. The pace of a performance is read off the beats given: wrong beats are
+not mended.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ COMPOUND_PLACE_COSTS = {1: 0.0, 3: 0.15, 6: 0.4, 12: 1.2, 2: 0.4, 4: 0.9, 8: 1.6
 RAREST_PLACE_COST = 2.5
 SLOW_BEAT_FACTOR = 0.8
 GAP_BEAT_S, WIDEST_GAP = 0.8, 2.0  # in slower beats than this chords are spread wider, up to this factor
-SLOW_BEAT_S = 0.8  # within beats as slow as this the pace changes
+SLOW_BEAT_S = 0.5  # within beats slower than this the pace changes
 BENDS, BEND_SPREAD = (0.0, -0.06, 0.06, -0.03, 0.03), 0.03  # of the beat, how far its middle is from even
 NOMINAL_BEAT_S = 0.6  # the beat for which the costs of the grids are given
 SHORTEST_PLAYED_S = 0.06  # notes closer together than this are hardly written out
