@@ -116,8 +116,6 @@ def _extended(state: _State, group: Sequence[_Chord]) -> Iterator[_State]:
     cut = CUT_COST * max(0, len(group) - len(free))
     if cut:
         free = list(range(VOICES))
-    elif len(free) == VOICES and len(group) == 1:
-        free = free[:1]  # alone it is the upper voice
     else:
         free = free[: len(group) + 1]
     ways = permutations(free, len(group)) if len(group) <= 2 else combinations(free, len(group))
