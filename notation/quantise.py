@@ -8,13 +8,15 @@ of a few grids (halves, quarters, triplets, sextuplets, a few mixed ones); a pat
 is found by dynamic programming that weighs timing errors (Gaussian, with a spread measured on the
 performance itself), how often scores use a grid, and how seldom music turns from binary to ternary
 and back (the idea of the metrical HMMs of Takeda et al. 2002 and Nakamura et al. 2017, with the beat
-given). Within a slower beat the pace may bend. Chords may fall on the following beat, several may share a
-place at a cost, and a very short note just before another may become a grace note; trills, mordents, plain
-grace notes and rolled chords are found before (:mod:`notation.ornaments`). A note value ends where another note starts or on
-the grid, weighed between the release, the gaps players leave between notes, and simple values.
+given). Within a beat that isn't fast the pace may bend. Chords may fall on the following beat, several
+may share a place at a cost, and a very short note just before another may become a grace note; trills,
+mordents, plain grace notes and rolled chords are found before (:mod:`notation.ornaments`). A note value
+ends where another note starts or on the grid, weighed between the release, the gaps players leave
+between notes, and simple values.
 
 Conventions: score time in quarters as ``Fraction``. Each heard note appears exactly once in the
-result, as a note or absorbed by an ornament, also where the same pitch is struck twice at one place. Stem ``drums``: only onsets count.
+result, as a note or absorbed by an ornament, also where the same pitch is struck twice at one place.
+Stem ``drums``: only onsets count.
 
 Limits: voices are not known here; :mod:`notation.voices` closes what it has to within a voice, and finds
 the values of keyboard music anew. The pace of a performance is read off the beats given: wrong beats are
