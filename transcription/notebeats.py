@@ -3,7 +3,7 @@
 Method. ``transcription.beatnet`` says of each cluster of notes how likely it lies at each place of a
 beat, how long the beat is and which beat of the bar. A row of beats explains every cluster by the place
 at which it falls; beats are clusters, or lie evenly between two that are (held notes, rests), and the tempo
-may change from each to the next at a price. The best row of all is found exactly, by dynamic programming
+may change from each to the next at a price. The best row of all is found by dynamic programming
 over clusters and lengths of the beat (a semi-Markov model as in Temperley 2009; Raphael 2002). A second
 search over the numbers in the bar finds bar lines, with pick-ups and changes of meter.
 
