@@ -20,8 +20,8 @@ not in ``all``: the same voice counted from the top of the staff in each bar, so
 values must be two although nobody can hear that they are not a chord. Notes of one part that
 strike one key at once count as one, the longest: MIDI can't hold more. ``extra`` are written notes that
 the score does not have. A bar is right with its number, length and meter; its key separately.
-A score whose file doesn't have its notes at their places (music21 pads broken bars, in some parts only)
-is left out and named. ``--worst`` lists the commonest kinds of wrong notes of each piece.
+A score whose file doesn't have its notes at their places is left out and named. ``--worst`` lists the
+commonest kinds of wrong notes of each piece.
 """
 
 from __future__ import annotations
@@ -269,18 +269,19 @@ def exported(true: ScorePiece, midi: Path) -> float:
     """The share of the score's notes that the file has where they are written."""
     file = mido.MidiFile(midi)
     there = set()
+    step = SAME_TICKS * file.ticks_per_beat / 10080
     for track in file.tracks:
         now = 0
         for message in track:
             now += message.time
             if message.type == "note_on" and message.velocity > 0:
-                there.add((now, message.note))
+                there.add((round(now / step), message.note))
     mains = np.flatnonzero(true.flags & GRACE == 0)
-    ticks = np.rint(true.onset[mains] * file.ticks_per_beat / 10080).astype(int).tolist()
+    steps = np.rint(true.onset[mains] / SAME_TICKS).astype(int).tolist()
     pitches = true.pitch[mains].tolist()
     found = [
-        any((tick + late, pitch) in there for late in (-1, 0, 1))
-        for tick, pitch in zip(ticks, pitches, strict=True)
+        any((place + late, pitch) in there for late in (-1, 0, 1))
+        for place, pitch in zip(steps, pitches, strict=True)
     ]
     return float(np.mean(found))
 
