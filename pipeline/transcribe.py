@@ -218,7 +218,7 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
         tuple(found["times"]),
         tuple(found["numbers"]),
         TimeSignature(**found["time_signature"]),
-        found["swing"],
+        bool(found.get("swing", False)),
     )
 
 

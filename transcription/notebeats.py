@@ -52,7 +52,7 @@ JUMP, JUMP_COST = 0.45, 8.0
 UNEXPLAINED_COST, BREAK_COST = 6.0, 20.0
 """Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
 
-DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 0.4
+DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 1.0
 """What its downbeats, and the meters it sees in the whole piece, say beside its numbers in the bar."""
 METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 7.0
 """Cost of a bar of another size than the one before, and of a bar cut short or prolonged."""
