@@ -114,10 +114,7 @@ def _extended(state: _State, group: Sequence[_Chord]) -> Iterator[_State]:
     before = tuple(idle if line.end + FORGOTTEN < start else line for line in state.lines)
     free = [voice for voice in range(VOICES) if before[voice].end <= start]
     cut = CUT_COST * max(0, len(group) - len(free))
-    if cut:
-        free = list(range(VOICES))
-    else:
-        free = free[: len(group) + 1]
+    free = list(range(VOICES)) if cut else free[: len(group) + 1]
     ways = permutations(free, len(group)) if len(group) <= 2 else combinations(free, len(group))
     for voices in ways:
         lines = list(before)
