@@ -32,7 +32,8 @@ HEADS = {
     "meter": len(METERS),
     "swing": 1,
 }
-"""The network's outputs in their order, and how many values each has."""
+"""The network's outputs in their order, and how many values each has. Swing is taught along, but the places
+found tell it better (``transcription.beats``)."""
 WEIGHTS_FILE = Path(__file__).with_name("beats.npz")
 
 
@@ -41,8 +42,7 @@ class Marks:
     """What the network says of each cluster: log probabilities, one row a cluster.
 
     ``phase`` by PHASES and OTHER_PHASE; ``downbeat`` that a bar begins there; ``period`` of the beat's
-    length by PERIODS_S; ``place`` by PLACES and one more; ``meter`` by METERS; ``swing`` the probability
-    that eighths are swung.
+    length by PERIODS_S; ``place`` by PLACES and one more; ``meter`` by METERS.
     """
 
     phase: Features
@@ -50,7 +50,6 @@ class Marks:
     period: Features
     place: Features
     meter: Features
-    swing: Features
 
 
 _weights = cache(load)
@@ -82,7 +81,6 @@ def mean_marks(heard: Sequence[Marks], paces: Sequence[float]) -> Marks:
         np.asarray(np.log(np.mean(periods, axis=0)), np.float32),
         mean([marks.place for marks in heard]),
         mean([marks.meter for marks in heard]),
-        np.asarray(np.mean([marks.swing for marks in heard], axis=0), np.float32),
     )
 
 
@@ -104,5 +102,4 @@ def marks_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> Ma
         log_softmax(part["period"]),
         log_softmax(part["place"]),
         log_softmax(part["meter"]),
-        np.asarray(1 / (1 + np.exp(-part["swing"][:, 0])), np.float32),
     )

@@ -45,8 +45,11 @@ PACES = (0.75, 1.0, 1.33)
 """The network hears the music as played, faster and slower: what is played says more than how fast."""
 ENOUGH_NOTES = 40
 """With fewer notes the sound is listened to."""
-SWING_CERTAIN = 0.6
-"""Eighths are taken for swung where the network is this sure on the mean."""
+SWUNG, STRAIGHT, TRIPLET = (0.57, 0.73), (0.44, 0.56), (0.27, 0.40)
+"""Parts of a beat where a swung second eighth, a straight one, and a triplet's second note fall."""
+SWUNG_LEAST, SWUNG_SHARE, TRIPLET_MOST = 0.1, 0.55, 0.65
+"""Eighths are swung if so many of all onsets come late, so many of them beside straight ones, and beside them
+at most so many second notes of triplets (tuned on held-out scores played straight and with swing)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +135,20 @@ def noted_beats(notes: Sequence[Note], settings: BeatSettings) -> BeatGrid:
         bars = count_bars(row, whole.times, marks, (given.beats_per_bar,) if given else None, level == 1)
         signature = given or signature_of(int(np.bincount(bars.sizes).argmax()), marks)
     beats, numbers = covering(row.times, bars.numbers, signature.beats_per_bar, start, end)
-    swing = not signature.compound and level == 1 and float(np.mean(marks.swing)) > SWING_CERTAIN
-    return BeatGrid(tuple(beats.tolist()), tuple(numbers.tolist()), signature, swing)
+    grid = BeatGrid(tuple(beats.tolist()), tuple(numbers.tolist()), signature)
+    return replace(grid, swing=not signature.compound and is_swung(grid.beat_at(whole.times) % 1))
+
+
+def is_swung(places: Floats) -> bool:
+    """Whether onsets at these places in the beat are eighths played with swing."""
+    late, straight, triplet = (
+        int(np.sum((places > low) & (places < high))) for low, high in (SWUNG, STRAIGHT, TRIPLET)
+    )
+    return (
+        late > SWUNG_LEAST * len(places)
+        and late > SWUNG_SHARE * (late + straight)
+        and triplet < TRIPLET_MOST * late
+    )
 
 
 def without_long_rests(times: Floats) -> Floats:

@@ -134,6 +134,16 @@ def test_silence_in_the_middle_does_not_lose_the_count() -> None:
     assert max(np.diff(grid.times)) < 2.0
 
 
+def test_swing_is_told_from_straight_eighths_and_triplets() -> None:
+    beats = beats_at(130, 48)
+    step = float(beats[1] - beats[0])
+    for places, swung in (((0.0, 0.64), True), ((0.0, 0.5), False), ((0.0, 1 / 3, 2 / 3), False)):
+        tune = [(float(b) + part * step, n) for n, b in enumerate(beats) for part in places]
+        notes = [Note(t, t + 0.15, 72 + (3 * n) % 8, 80) for t, n in tune]
+        notes += [Note(float(b), float(b) + 0.3, 48 + 7 * (n % 2), 80) for n, b in enumerate(beats)]
+        assert track_beats(notes, settings=BeatSettings(tempo=130.0)).swing == swung
+
+
 def test_swing_keeps_the_beat() -> None:
     beats = beats_at(130, 48)
     notes = oompah(beats, 4)

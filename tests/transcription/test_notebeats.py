@@ -24,7 +24,6 @@ def marks(phases: list[float], period_s: float = 0.5, places: list[tuple[int, in
         np.log(np.tile(period / period.sum(), (count, 1))).astype(np.float32),
         np.log(place).astype(np.float32),
         np.log(np.full((count, len(METERS)), 1 / len(METERS))).astype(np.float32),
-        np.zeros(count, np.float32),
     )
 
 
