@@ -24,7 +24,9 @@ def chord(onset: float, duration: float, *pitches: int, stem: str = "piano") -> 
 
 
 def figures(notes: list[ScoreNote], count: int, key: Key = Key("C")) -> list[tuple[Fraction, str]]:
-    return [(symbol.onset, symbol.figure) for symbol in find_chords(notes, bars(count), ((Fraction(0), key),))]
+    return [
+        (symbol.onset, symbol.figure) for symbol in find_chords(notes, bars(count), ((Fraction(0), key),))
+    ]
 
 
 def test_one_chord_a_bar() -> None:
