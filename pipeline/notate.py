@@ -63,18 +63,18 @@ def notate_file(
         grid = track_beats(performance.notes, settings=settings)
     lyrics, track = lyrics_of(performance.texts, performance.notes)
     chosen = NotationSettings(parse_key(key) if key else None, chords, pick_up, simplify)
+    written = notate(
+        performance.notes,
+        grid,
+        settings=chosen,
+        title=performance.title or midi.stem,
+        pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
+        stated=stated,
+        tracks=performance.tracks,
+        lyrics=lyrics,
+        singer=performance.tracks[track].stem if lyrics.lines else "vocals",
+    )
     try:
-        written = notate(
-            performance.notes,
-            grid,
-            settings=chosen,
-            title=performance.title or midi.stem,
-            pedals=[(pedal.onset, pedal.offset) for pedal in performance.pedals],
-            stated=stated,
-            tracks=performance.tracks,
-            lyrics=lyrics,
-            singer=performance.tracks[track].stem if lyrics.lines else "vocals",
-        )
         write_score(written, score)
     except OSError as error:
         raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
@@ -87,18 +87,24 @@ def stated_grid(
     pick_up: Fraction | None = None,
 ) -> tuple[Performance, BeatGrid]:
     """A performance made from a score, with what is given in place of what it states, and its beats."""
-    from notation.stated import beat_grid, states_pick_up, with_meter, with_tempo
+    from notation.stated import beat_grid, ends_early, states_pick_up, with_meter, with_tempo
     from transcription.beats import BeatSettings, track_beats
+    from transcription.downbeats import find_downbeats
 
     assert performance.score is not None
-    counted = None
-    if not (states_pick_up(performance.score) or (pick_up is not None and performance.score.meters)):
-        meters = performance.score.meters
-        meter = time_signature or (meters[0].time_signature if meters else None)
-        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=meter))
+    counted = heard = None
+    if not performance.score.meters:
+        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
+    told = states_pick_up(performance.score) or (
+        counted is None and ends_early(performance.score, performance.notes)
+    )
+    if pick_up is None and not told:
+        heard = find_downbeats(performance.notes)
     try:
-        score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up)
+        score = with_meter(performance.score, performance.notes, counted, time_signature, pick_up, heard)
     except ValueError as error:
+        if pick_up is None:
+            raise
         raise FullscoreError(
             f"a pick-up of {pick_up} beats can't be written: give beats such as 1 or 1/2"
         ) from error

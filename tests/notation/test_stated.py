@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from notation.events import Bar, ScoreNote
 from notation.parting import VOICES, part_exactly
 from notation.stated import (
     beat_grid,
+    ends_early,
     plain_end,
     plain_start,
     stated_bars,
@@ -24,6 +27,7 @@ from notation.stated import (
     with_tempo,
 )
 from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.downbeats import Downbeats
 from transcription.midi import Performance, ScoreMap, StatedKey, StatedMeter, Track
 from transcription.notes import Note
 
@@ -77,6 +81,11 @@ def test_a_bar_broken_by_a_repeat_sign_keeps_its_meter() -> None:
     assert broken == [(4, "4/4"), (4, "4/4"), (3, "4/4"), (1, "4/4"), (4, "4/4")]
 
 
+def test_a_bar_broken_in_the_middle_keeps_its_meter() -> None:
+    assert laid([(0, "6/8"), (6, "3/8"), (9, "6/8")], 15)[2:4] == [(Fraction(3, 2), "6/8")] * 2
+    assert laid([(0, "6/8"), (6, "2/8"), (8, "6/8")], 14)[2:4] == [(1, "2/8")] * 2
+
+
 def test_a_single_bar_of_another_meter_is_meant() -> None:
     assert laid([(0, "4/4"), (8, "2/4"), (10, "4/4")], 14)[2] == (2, "2/4")
 
@@ -87,11 +96,54 @@ def test_the_counted_meter_is_taken_where_none_is_stated() -> None:
     assert made.meters == meters((0, "1/4"), (1, "3/4"))
 
 
-def test_a_pick_up_that_is_not_stated_is_found_where_the_downbeats_agree() -> None:
-    counted = BeatGrid(tuple((1 + b) * QUARTER_S for b in range(16)), (1, 2, 3, 4) * 4)
-    assert with_meter(score((0, "4/4")), [note(0, 1)], counted).meters[0].time_signature.numerator == 1
-    half_bars = BeatGrid(tuple((2 + b) * QUARTER_S for b in range(16)), (1, 2, 3, 4) * 4)
-    assert with_meter(score((0, "4/4")), [note(0, 16)], half_bars).meters == meters((0, "4/4"))
+def downbeats(*rows: tuple[float, float]) -> Downbeats:
+    """Log odds of a downbeat at each of 40 quarters: ``rows`` are (every fourth quarter from here, odds)."""
+    odds = np.full(40, -4.0)
+    for start, value in rows:
+        odds[int(start) :: 4] = value
+    return Downbeats(np.arange(40) * QUARTER_S, odds)
+
+
+def test_a_pick_up_that_is_not_stated_is_found_where_downbeats_are_clear() -> None:
+    notes = [note(q, 1) for q in range(40)]
+    stated = score((0, "4/4"))
+    assert with_meter(stated, notes, heard=downbeats((1, 3.0))).meters[:2] == meters((0, "1/4"), (1, "4/4"))
+    assert with_meter(stated, notes, heard=downbeats((0, 1.0), (2, 3.0))).meters == stated.meters
+    late = downbeats((2, 3.0))
+    rests_first = Downbeats(late.times[4:], late.odds[4:])  # the pick-up bar would be empty
+    assert with_meter(stated, notes[4:], heard=rests_first).meters == stated.meters
+
+
+def test_a_pick_up_that_is_stated_wins_over_downbeats() -> None:
+    notes = [note(q, 1) for q in range(40)]
+    stated = score((0, "1/4"), (1, "4/4"))
+    assert with_meter(stated, notes, heard=downbeats((3, 3.0))).meters[:2] == stated.meters
+    assert (
+        with_meter(score((0, "4/4")), notes, pick_up=Fraction(2), heard=downbeats((3, 3.0))).meters[0]
+        == meters((0, "2/4"))[0]
+    )
+
+
+def test_a_file_whose_notes_end_a_tick_early_tells_its_bars() -> None:
+    early, exact = ([note(q, 1, early_ticks=ticks) for q in range(10)] for ticks in (1, 0))
+    assert ends_early(score((0, "4/4")), early)
+    assert not ends_early(score((0, "4/4")), exact)
+    assert not ends_early(score((0, "4/4")), early[:5] + exact[:5])
+
+
+def test_a_later_meter_may_open_with_a_pick_up() -> None:
+    notes = [note(q, 1) for q in range(44)]
+    odds = np.full(44, -4.0)
+    odds[0:9:3] = odds[10::4] = 3.0  # and none where the second meter begins
+    heard = Downbeats(np.arange(44) * QUARTER_S, odds)
+    made = with_meter(score((0, "3/4"), (9, "4/4")), notes, heard=heard)
+    assert made.meters == meters((0, "3/4"), (9, "1/4"), (10, "4/4"))
+    bars, _ = stated_bars(made, notes)
+    assert [(bar.length, str(bar.time_signature)) for bar in bars[2:5]] == [
+        (3, "3/4"),
+        (1, "4/4"),
+        (4, "4/4"),
+    ]
 
 
 def test_overrides_win_over_what_is_stated() -> None:
@@ -208,6 +260,25 @@ def test_a_held_note_over_moving_ones_is_a_voice_of_its_own() -> None:
     held = [written_note(0, 4, 79), *(written_note(q, 1, 60 + q) for q in range(4))]
     voices = {n.pitch: n.voice for n in part_exactly(held)}
     assert voices == {79: 1, 60: 2, 61: 2, 62: 2, 63: 2}
+
+
+def test_what_sounds_alone_is_the_first_voice_beside_two_voices() -> None:
+    alone = [written_note(q, 1, 84 if q % 2 else 36) for q in range(4)]
+    two = [written_note(4, 2, 72), written_note(4, 1, 60), written_note(5, 1, 62)]
+    voices = [n.voice for n in part_exactly([*alone, *two])]
+    assert voices[:4] == [1] * 4
+    assert set(voices[4:]) == {1, 2}
+
+
+def grace(start: float, pitch: int) -> ScoreNote:
+    return replace(written_note(start, 1, pitch), duration=Fraction(0))
+
+
+def test_a_grace_note_goes_with_the_note_it_leads_to() -> None:
+    notes = [written_note(0, 4, 79), written_note(0, 2, 60), written_note(2, 2, 62), grace(2, 64)]
+    assert {n.pitch: n.voice for n in part_exactly(notes)} == {79: 1, 60: 2, 62: 2, 64: 2}
+    late = [written_note(0, 4, 79), written_note(0, 4, 60), grace(2, 58)]
+    assert {n.pitch: n.voice for n in part_exactly(late)} == {79: 1, 60: 2, 58: 2}
 
 
 def test_notes_of_equal_values_are_one_chord() -> None:

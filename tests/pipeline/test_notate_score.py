@@ -85,3 +85,14 @@ def test_what_is_given_wins_over_what_the_file_states(waltz: Path, tmp_path: Pat
     assert (first.timeSignature.ratioString, first.duration.quarterLength) == ("2/4", 2)
     marks = list(score.recurse().getElementsByClass(music21.tempo.MetronomeMark))
     assert marks[0].getQuarterBPM() == pytest.approx(60)
+
+
+def test_only_writing_is_blamed_on_the_place_of_the_score(
+    waltz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_weights(*_: object, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file", "hands.npz")
+
+    monkeypatch.setattr("notation.notate.notate", without_weights)
+    with pytest.raises(FileNotFoundError, match=r"hands\.npz"):
+        notate_file(waltz, tmp_path / "score.musicxml")
