@@ -277,7 +277,7 @@ def grace(start: float, pitch: int) -> ScoreNote:
 def test_a_grace_note_goes_with_the_note_it_leads_to() -> None:
     notes = [written_note(0, 4, 79), written_note(0, 2, 60), written_note(2, 2, 62), grace(2, 64)]
     assert {n.pitch: n.voice for n in part_exactly(notes)} == {79: 1, 60: 2, 62: 2, 64: 2}
-    late = [written_note(0, 4, 79), written_note(0, 4, 60), grace(2, 58)]
+    late = [written_note(0, 4, 79), written_note(0, 3, 60), grace(2, 58)]
     assert {n.pitch: n.voice for n in part_exactly(late)} == {79: 1, 60: 2, 58: 2}
 
 
