@@ -367,7 +367,8 @@ def _place_chords(
 
     places: list[Fraction | None] = [None] * len(chords)
     used: list[_Grid] = []
-    state = min(best, key=lambda key: best[key])
+    inside = [state for state in best if not state[1]]  # nothing begins on the final bar line
+    state = min(inside or best, key=lambda key: best[key])
     for beat in range(beat_count - 1, -1, -1):
         previous, grid, assignment = trace[beat][state]
         used.append(grid)
