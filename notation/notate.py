@@ -31,7 +31,7 @@ from notation.stated import (
     stated_voices,
 )  # fmt: skip
 from notation.underlay import spoken_notes, strike_syllables, underlay
-from notation.voices import assign_voices, needs_two_staves
+from notation.voices import assign_voices, is_single_line, needs_two_staves
 from separation.engines import option
 from transcription.beatgrid import BeatGrid
 from transcription.midi import ScoreMap, Track
@@ -101,7 +101,8 @@ def notate(
     for stem, part in written.items():
         names = [name_of.get(id(note), "") for note in part]
         sung = underlay(lyrics, part) if stem == singer else ()
-        staves = 2 if any(note.staff == 2 for note in part) or (stem == "piano" and not stated) else 1
+        on_two = stem == "piano" and not stated and not is_single_line(by_stem[stem])
+        staves = 2 if on_two or any(note.staff == 2 for note in part) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))
     parts, expression = express(parts, time, pedals, swing=grid.swing)
@@ -154,7 +155,9 @@ def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[
 
 
 def _staves(stem: str, notes: Sequence[ScoreNote]) -> int:
-    return 2 if stem == "piano" or (stem not in ("guitar", *MONOPHONIC) and needs_two_staves(notes)) else 1
+    if stem in ("guitar", *MONOPHONIC) or is_single_line([note.heard for note in notes]):
+        return 1
+    return 2 if stem == "piano" or needs_two_staves(notes) else 1
 
 
 def _single_line(notes: Sequence[ScoreNote]) -> tuple[ScoreNote, ...]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from math import log, log2
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from notation.events import ScoreNote
 from notation.handnet import VALUES, Played, Reading, read, value_class
 from notation.meter import ScoreTime
 from transcription.beatgrid import Floats
+from transcription.notes import Note
 
 EASY_SPAN, WIDEST_SPAN = 12, 16  # semitones a hand holds with ease, and at most (a tenth)
 STRETCH_COST, OVERSTRETCH_COST = 0.2, 1.5  # for each semitone beyond these
@@ -51,8 +52,23 @@ ENTRY_COST = 0.4  # a voice that comes in again needs rests before
 LEAP_COST = 0.3  # for each octave within a voice
 CROSSING_COST = 1.5
 
+ONE_STAFF_RANGE = 28  # semitones: a melody with a ledger line or two on either side
+HELD_TOGETHER = 0.5  # two notes sound at once if they share more than this part of the shorter one
+SINGLE_LINE_SHARE = 0.05  # of the notes may sound with the next one, and a melody is still one
 LOW, HIGH, TWO_STAFF_RANGE = 55, 64, 24  # MIDI and semitones: a grand staff covers both clefs
 KNOWN_VALUES = tuple(Fraction(value).limit_denominator(64) for value in VALUES)
+
+
+def is_single_line(heard: Sequence[Note]) -> bool:
+    """Whether heard notes are one melody: hardly ever two at once, all within what one staff holds."""
+    notes = sorted(heard)
+    if not notes or max(n.pitch for n in notes) - min(n.pitch for n in notes) > ONE_STAFF_RANGE:
+        return False
+    together = sum(
+        min(first.offset, second.offset) - second.onset > HELD_TOGETHER * min(first.duration, second.duration)
+        for first, second in pairwise(notes)
+    )
+    return together <= SINGLE_LINE_SHARE * len(notes)
 
 
 def needs_two_staves(notes: Sequence[ScoreNote]) -> bool:

@@ -51,11 +51,17 @@ def test_parts_come_in_the_order_of_a_score_and_none_is_empty() -> None:
 
 
 def test_a_piano_has_two_staves_even_where_one_hand_plays() -> None:
-    score = notate(line((72, 74, 76, 77), "piano"), grid(5))
+    thirds = [*line((72, 74, 76, 77), "piano"), *line((76, 77, 79, 81), "piano")]
+    score = notate(thirds, grid(5))
     staves = list(score.stream.parts)
     assert len(staves) == 2
     clefs = [staff.getElementsByClass(stream.Measure).first().clef for staff in staves]
     assert [type(c) for c in clefs] == [clef.TrebleClef, clef.BassClef]
+
+
+def test_a_melody_has_one_staff_even_on_a_piano() -> None:
+    (staff,) = notate(line((72, 74, 76, 77), "piano"), grid(5)).stream.parts
+    assert isinstance(staff.getElementsByClass(stream.Measure).first().clef, clef.TrebleClef)
 
 
 def test_the_voice_has_one_note_at_a_time() -> None:
