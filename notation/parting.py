@@ -88,7 +88,7 @@ def part_exactly(notes: Sequence[ScoreNote]) -> tuple[ScoreNote, ...]:
         last = last.before
     return tuple(
         sorted(
-            [*written, *_with_mains(graces, written)],
+            [*written, *with_main_notes(graces, written)],
             key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset),
         )
     )
@@ -166,12 +166,13 @@ def _crossings(group: Sequence[_Chord], voices: Sequence[int], lines: Sequence[_
     return cost
 
 
-def _with_mains(graces: Sequence[ScoreNote], mains: Iterable[ScoreNote]) -> Iterator[ScoreNote]:
-    """Grace notes in the voice of the nearest note they lead to, else of the next or last ones."""
+def with_main_notes(graces: Sequence[ScoreNote], mains: Iterable[ScoreNote]) -> Iterator[ScoreNote]:
+    """Grace notes in the staff and voice of the nearest note they lead to, else of the next or last ones."""
     at: dict[Fraction, list[ScoreNote]] = {}
     for note in mains:
         at.setdefault(note.onset, []).append(note)
     places = sorted(at)
     for grace in graces:
         near = at[places[min(bisect_left(places, grace.onset), len(places) - 1)]] if places else [grace]
-        yield replace(grace, voice=min(near, key=lambda note: abs(note.pitch - grace.pitch)).voice)
+        main = min(near, key=lambda note: abs(note.pitch - grace.pitch))
+        yield replace(grace, staff=main.staff, voice=main.voice)

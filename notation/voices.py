@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby, pairwise
 from math import log, log2
 from typing import NamedTuple
@@ -30,6 +31,7 @@ import numpy as np
 from notation.events import ScoreNote
 from notation.handnet import VALUES, Played, Reading, read, value_class
 from notation.meter import ScoreTime
+from notation.parting import with_main_notes
 from transcription.beatgrid import Floats
 from transcription.notes import Note
 
@@ -109,7 +111,7 @@ def assign_voices(
             own = [index for index, hand in enumerate(hands) if hand == staff]
             costs = _Costs([mains[index] for index in own], _rows(reading, own), believed, end, stretch)
             written += [replace(note, staff=staff) for note in _part_staff(costs, voices)]
-    written += _with_main_notes(graces, written)
+    written += with_main_notes(graces, written)
     return tuple(
         sorted(written, key=lambda note: (note.onset, note.duration > 0, note.pitch, note.heard.onset))
     )
@@ -294,14 +296,9 @@ class _Costs:
         return self._best[key]
 
 
+@lru_cache(4096)
 def _nearest(value: Fraction) -> int:
-    found = _NEAREST.get(value)
-    if found is None:
-        found = _NEAREST[value] = int(value_class(float(value)))
-    return found
-
-
-_NEAREST: dict[Fraction, int] = {}
+    return int(value_class(float(value)))
 
 
 def _part_staff(costs: _Costs, voices: int) -> list[ScoreNote]:
@@ -382,17 +379,3 @@ def _fit_values(costs: _Costs, chords: Sequence[tuple[int, int]], voice: int) ->
             )
         fitted += [replace(note, duration=value, voice=voice) for note in costs.notes[first:last]]
     return fitted
-
-
-def _with_main_notes(graces: Sequence[ScoreNote], mains: Sequence[ScoreNote]) -> list[ScoreNote]:
-    """Grace notes in the staff and voice of the nearest note they lead to, or of any note."""
-    at: dict[Fraction, list[ScoreNote]] = {}
-    for note in mains:
-        at.setdefault(note.onset, []).append(note)
-    placed = []
-    for grace in graces:
-        nearest = min(
-            at.get(grace.onset, mains), key=lambda note: abs(note.pitch - grace.pitch), default=grace
-        )
-        placed.append(replace(grace, staff=nearest.staff, voice=nearest.voice))
-    return placed
