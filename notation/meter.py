@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from notation.events import Bar
 from separation.engines import FullscoreError
-from transcription.beatgrid import BeatGrid, Floats, TimeSignature
+from transcription.beatgrid import BeatGrid, Floats, TimeSignature, extended
 from transcription.notes import Note
 
 EARLY_BEATS = 0.12  # a first note this much before a bar line is meant on it
@@ -61,22 +61,11 @@ class ScoreTime:
 
     def quarters_at(self, times_s: npt.ArrayLike) -> Floats:
         """Score positions in quarters of ``times_s`` in seconds."""
-        return _extrapolate(times_s, np.asarray(self.beat_times), np.asarray(self.beat_quarters, dtype=float))
+        return extended(times_s, np.asarray(self.beat_times), np.asarray(self.beat_quarters, dtype=float))
 
     def seconds_at(self, quarters: npt.ArrayLike) -> Floats:
         """Times in seconds of score positions in quarters: the inverse of :meth:`quarters_at`."""
-        return _extrapolate(
-            quarters, np.asarray(self.beat_quarters, dtype=float), np.asarray(self.beat_times)
-        )
-
-
-def _extrapolate(x: npt.ArrayLike, xs: Floats, ys: Floats) -> Floats:
-    """Linear interpolation, continued outside with the first and the last slope."""
-    x = np.asarray(x, dtype=np.float64)
-    inside = np.interp(x, xs, ys)
-    before = ys[0] + (x - xs[0]) * (ys[1] - ys[0]) / (xs[1] - xs[0])
-    after = ys[-1] + (x - xs[-1]) * (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
-    return np.asarray(np.where(x < xs[0], before, np.where(x > xs[-1], after, inside)), dtype=np.float64)
+        return extended(quarters, np.asarray(self.beat_quarters, dtype=float), np.asarray(self.beat_times))
 
 
 def lay_bars(

@@ -17,6 +17,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
+def extended(x: npt.ArrayLike, xs: Floats, ys: Floats) -> Floats:
+    """Linear interpolation over increasing ``xs``, continued outside with the first and the last slope."""
+    x = np.asarray(x, dtype=np.float64)
+    inside = np.interp(x, xs, ys)
+    before = ys[0] + (x - xs[0]) * (ys[1] - ys[0]) / (xs[1] - xs[0])
+    after = ys[-1] + (x - xs[-1]) * (ys[-1] - ys[-2]) / (xs[-1] - xs[-2])
+    return np.asarray(np.where(x < xs[0], before, np.where(x > xs[-1], after, inside)), dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class TimeSignature:
     """A meter such as 4/4 or 6/8."""
@@ -93,21 +102,8 @@ class BeatGrid:
 
     def beat_at(self, times: npt.ArrayLike) -> Floats:
         """Positions in beats of ``times`` in seconds."""
-        t = np.asarray(times, dtype=np.float64)
-        beats = np.asarray(self.times)
-        position = np.interp(t, beats, np.arange(len(beats)))
-        before = (t - beats[0]) / (beats[1] - beats[0])
-        after = (len(beats) - 1) + (t - beats[-1]) / (beats[-1] - beats[-2])
-        return np.asarray(
-            np.where(t < beats[0], before, np.where(t > beats[-1], after, position)), dtype=np.float64
-        )
+        return extended(times, np.asarray(self.times), np.arange(len(self.times), dtype=np.float64))
 
     def time_at(self, positions: npt.ArrayLike) -> Floats:
         """Times in seconds of ``positions`` in beats: the inverse of :meth:`beat_at`."""
-        p = np.asarray(positions, dtype=np.float64)
-        beats = np.asarray(self.times)
-        last = len(beats) - 1
-        time = np.interp(p, np.arange(len(beats)), beats)
-        before = beats[0] + p * (beats[1] - beats[0])
-        after = beats[-1] + (p - last) * (beats[-1] - beats[-2])
-        return np.asarray(np.where(p < 0, before, np.where(p > last, after, time)), dtype=np.float64)
+        return extended(positions, np.arange(len(self.times), dtype=np.float64), np.asarray(self.times))

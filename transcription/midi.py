@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from separation.engines import FullscoreError
-from transcription.beatgrid import Floats, TimeSignature
+from transcription.beatgrid import Floats, TimeSignature, extended
 from transcription.notes import Note
 from transcription.smf import mend
 
@@ -131,25 +131,17 @@ class ScoreMap:
 
     def quarters_at(self, times_s: npt.ArrayLike) -> Floats:
         """Score positions in quarters of ``times_s`` in seconds."""
-        return _linear(times_s, np.asarray(self.seconds), np.asarray(self.quarters, dtype=np.float64))
+        return extended(times_s, np.asarray(self.seconds), np.asarray(self.quarters, dtype=np.float64))
 
     def seconds_at(self, quarters: npt.ArrayLike) -> Floats:
         """Times in seconds of score positions: the inverse of :meth:`quarters_at`."""
-        return _linear(quarters, np.asarray(self.quarters, dtype=np.float64), np.asarray(self.seconds))
+        return extended(quarters, np.asarray(self.quarters, dtype=np.float64), np.asarray(self.seconds))
 
     @property
     def tempos(self) -> tuple[tuple[Fraction, float], ...]:
         """Where each tempo begins, and the tempo in quarters a minute."""
         spans = zip(pairwise(self.quarters), pairwise(self.seconds), strict=True)
         return tuple((a, 60.0 * float(b - a) / (end_s - start_s)) for (a, b), (start_s, end_s) in spans)
-
-
-def _linear(x: npt.ArrayLike, xs: Floats, ys: Floats) -> Floats:
-    """Linear interpolation, continued outside with the first and the last slope."""
-    x = np.asarray(x, dtype=np.float64)
-    index = np.clip(np.searchsorted(xs, x, side="right") - 1, 0, len(xs) - 2)
-    slope = np.diff(ys) / np.diff(xs)
-    return np.asarray(ys[index] + (x - xs[index]) * slope[index], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
