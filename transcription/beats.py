@@ -26,8 +26,8 @@ import numpy.typing as npt
 from separation.audio import Audio
 from separation.engines import Progress, option, silent
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.beatnet import marks_of, mean_marks
-from transcription.clusters import cluster_features, clusters_of, note_arrays
+from transcription.beatnet import Marks, marks_of, mean_marks
+from transcription.clusters import Clusters, cluster_features, clusters_of, note_arrays
 from transcription.notebeats import Row, count_bars, follow, signature_of
 from transcription.notes import Note
 from transcription.onsets import events_of
@@ -106,22 +106,9 @@ def noted_beats(notes: Sequence[Note], settings: BeatSettings) -> BeatGrid:
     """Beats from notes alone."""
     start = min((note.onset for note in notes), default=0.0)
     end = max((note.offset for note in notes), default=0.0)
-    onset, offset, pitch, velocity, drum = note_arrays(notes)
-    whole = clusters_of(onset)
-    if len(whole) < 2:
+    whole, times, marks = heard_marks(notes)
+    if marks is None:
         return plain_grid(start, end, settings)
-    times = without_long_rests(whole.times)
-    moved = np.empty(len(onset))
-    moved[whole.order] = (times - whole.times)[whole.group]
-    heard = []
-    for pace in PACES:
-        clusters, on, off = (
-            replace(whole, times=times * pace),
-            (onset + moved) * pace,
-            (offset + moved) * pace,
-        )
-        heard.append(marks_of(cluster_features(clusters, on, off, pitch, velocity, drum)))
-    marks = mean_marks(heard, PACES)
     row = follow(times, marks)
     if len(row.times) < 2:
         return plain_grid(start, end, settings)
@@ -137,6 +124,26 @@ def noted_beats(notes: Sequence[Note], settings: BeatSettings) -> BeatGrid:
     beats, numbers = covering(row.times, bars.numbers, signature.beats_per_bar, start, end)
     grid = BeatGrid(tuple(beats.tolist()), tuple(numbers.tolist()), signature)
     return replace(grid, swing=not signature.compound and is_swung(grid.beat_at(whole.times) % 1))
+
+
+def heard_marks(notes: Sequence[Note]) -> tuple[Clusters, Floats, Marks | None]:
+    """The clusters of ``notes``, their times with rests shortened, and the network's mean marks at all PACES.
+
+    Of fewer than two clusters it says nothing.
+    """
+    onset, offset, pitch, velocity, drum = note_arrays(notes)
+    whole = clusters_of(onset)
+    if len(whole) < 2:
+        return whole, whole.times, None
+    times = without_long_rests(whole.times)
+    moved = np.empty(len(onset))
+    moved[whole.order] = (times - whole.times)[whole.group]
+    heard = []
+    for pace in PACES:
+        paced = replace(whole, times=times * pace)
+        on, off = (onset + moved) * pace, (offset + moved) * pace
+        heard.append(marks_of(cluster_features(paced, on, off, pitch, velocity, drum)))
+    return whole, times, mean_marks(heard, PACES)
 
 
 def is_swung(places: Floats) -> bool:

@@ -9,14 +9,12 @@ Limits: the network hears a bar's first half and its second nearly alike in even
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from transcription.beatnet import marks_of, mean_marks
-from transcription.beats import PACES, without_long_rests
-from transcription.clusters import cluster_features, clusters_of, note_arrays
+from transcription.beats import heard_marks
 from transcription.notes import Note
 
 LEAST, MOST = np.exp(-6.0), 0.997
@@ -33,17 +31,8 @@ class Downbeats:
 
 def find_downbeats(notes: Sequence[Note]) -> Downbeats:
     """The downbeats heard in ``notes``; none in fewer than two chords."""
-    onset, offset, pitch, velocity, drum = note_arrays(notes)
-    whole = clusters_of(onset)
-    if len(whole) < 2:
+    clusters, _, marks = heard_marks(notes)
+    if marks is None:
         return Downbeats(np.zeros(0), np.zeros(0))
-    times = without_long_rests(whole.times)
-    moved = np.empty(len(onset))
-    moved[whole.order] = (times - whole.times)[whole.group]
-    heard = []
-    for pace in PACES:
-        paced = replace(whole, times=times * pace)
-        on, off = (onset + moved) * pace, (offset + moved) * pace
-        heard.append(marks_of(cluster_features(paced, on, off, pitch, velocity, drum)))
-    chance = np.clip(np.exp(mean_marks(heard, PACES).downbeat.astype(np.float64)), LEAST, MOST)
-    return Downbeats(whole.times, np.asarray(np.log(chance / (1 - chance)), np.float64))
+    chance = np.clip(np.exp(marks.downbeat.astype(np.float64)), LEAST, MOST)
+    return Downbeats(clusters.times, np.asarray(np.log(chance / (1 - chance)), np.float64))
