@@ -31,7 +31,7 @@ from notation.stated import (
     stated_voices,
 )  # fmt: skip
 from notation.underlay import spoken_notes, strike_syllables, underlay
-from notation.voices import assign_voices, is_single_line, needs_two_staves
+from notation.voices import assign_voices, fits_one_staff, needs_two_staves
 from separation.engines import option
 from transcription.beatgrid import BeatGrid
 from transcription.midi import ScoreMap, Track
@@ -101,7 +101,7 @@ def notate(
     for stem, part in written.items():
         names = [name_of.get(id(note), "") for note in part]
         sung = underlay(lyrics, part) if stem == singer else ()
-        on_two = stem == "piano" and not stated and not is_single_line(by_stem[stem])
+        on_two = stem == "piano" and not stated and not fits_one_staff(by_stem[stem])
         staves = 2 if on_two or any(note.staff == 2 for note in part) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))
@@ -155,7 +155,7 @@ def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[
 
 
 def _staves(stem: str, notes: Sequence[ScoreNote]) -> int:
-    if stem in ("guitar", *MONOPHONIC) or is_single_line([note.heard for note in notes]):
+    if stem in ("guitar", *MONOPHONIC) or fits_one_staff([note.heard for note in notes]):
         return 1
     return 2 if stem == "piano" or needs_two_staves(notes) else 1
 

@@ -23,7 +23,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
-from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -33,7 +32,7 @@ from notation.keys import find_keys
 from notation.meter import ScoreTime
 from notation.parting import part_exactly
 from notation.spelling import fifths_name
-from notation.voices import assign_voices, needs_two_staves
+from notation.voices import assign_voices, is_single_line, needs_two_staves
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.downbeats import Downbeats
 from transcription.midi import Pedal, Performance, ScoreMap, StatedMeter, Track
@@ -52,7 +51,6 @@ LONG_COST = 1.0  # log odds a bar for a pick-up longer than half a bar
 NO_ONSET_ODDS = math.log(0.1)  # of a bar that begins where no note does
 FEWEST_BARS, FEWEST_LATER = 2, 8  # of the first and of another meter, or nothing can be told of its start
 DOWNBEAT_PART = 48  # of a quarter: downbeats are where notes begin to the nearest
-SINGLE_LINE_SHARE = 0.05  # of the notes of a single line may sound with the next
 SHORTEST_QUARTERS = Fraction(1, 8)  # written for a note of no length that leads to none
 FALLBACK_PART = 24  # of a quarter, where nothing else tells
 BAR_PART = 16  # of a quarter: bars begin and end on whole ones
@@ -420,7 +418,7 @@ def stated_voices(notes: Sequence[ScoreNote], tracks: Sequence[Track]) -> tuple[
     stems = {tracks[number].stem for number in staves}
     if any(tracks[number].staves == 2 for number in staves):
         placed = [replace(note, staff=staves[note.heard.track]) for note in notes]
-    elif not is_single_line(notes) and (
+    elif not is_single_line([note.heard for note in notes if note.duration > 0]) and (
         "piano" in stems or ("guitar" not in stems and needs_two_staves(notes))
     ):
         placed = list(_by_hands(notes))
@@ -441,13 +439,6 @@ def _by_hands(notes: Sequence[ScoreNote]) -> Iterator[ScoreNote]:
         staves.setdefault(note.heard, []).append(note.staff)
     for note in notes:
         yield replace(note, staff=staves[note.heard].pop())
-
-
-def is_single_line(notes: Sequence[ScoreNote]) -> bool:
-    """Whether a part is one line of single notes, for which one staff will do whatever plays it."""
-    mains = sorted((note for note in notes if note.duration > 0), key=lambda note: note.onset)
-    overlaps = sum(b.onset < a.end for a, b in pairwise(mains))
-    return overlaps <= SINGLE_LINE_SHARE * len(mains)
 
 
 # Rhythm -----------------------------------------------------------------------------------------

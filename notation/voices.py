@@ -61,11 +61,15 @@ LOW, HIGH, TWO_STAFF_RANGE = 55, 64, 24  # MIDI and semitones: a grand staff cov
 KNOWN_VALUES = tuple(Fraction(value).limit_denominator(64) for value in VALUES)
 
 
+def fits_one_staff(heard: Sequence[Note]) -> bool:
+    """Whether heard notes are a melody, all within what one staff holds."""
+    pitches = [note.pitch for note in heard]
+    return bool(pitches) and max(pitches) - min(pitches) <= ONE_STAFF_RANGE and is_single_line(heard)
+
+
 def is_single_line(heard: Sequence[Note]) -> bool:
-    """Whether heard notes are one melody: hardly ever two at once, all within what one staff holds."""
+    """Whether hardly ever two of the heard notes sound at once."""
     notes = sorted(heard)
-    if not notes or max(n.pitch for n in notes) - min(n.pitch for n in notes) > ONE_STAFF_RANGE:
-        return False
     together = sum(
         min(first.offset, second.offset) - second.onset > HELD_TOGETHER * min(first.duration, second.duration)
         for first, second in pairwise(notes)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from notation.events import ScoreNote
-from notation.voices import assign_voices, is_single_line, needs_two_staves
+from notation.voices import assign_voices, fits_one_staff, needs_two_staves
 from transcription.notes import Note
 
 
@@ -109,7 +109,7 @@ def test_voices_never_overlap_and_lose_nothing(notes: list[ScoreNote], how: tupl
 
 def test_a_melody_is_a_single_line_and_chords_or_two_hands_are_not() -> None:
     melody = [Note(0.5 * n, 0.5 * n + 0.55, 60 + n % 12) for n in range(40)]  # legato: each overlaps the next
-    assert is_single_line(melody)
-    assert not is_single_line([*melody, *(Note(0.5 * n, 0.5 * n + 0.4, 48) for n in range(0, 40, 4))])
-    assert not is_single_line([*melody, Note(30.0, 30.5, 30)])  # an arpeggio over both staves needs both
-    assert not is_single_line([])
+    assert fits_one_staff(melody)
+    assert not fits_one_staff([*melody, *(Note(0.5 * n, 0.5 * n + 0.4, 48) for n in range(0, 40, 4))])
+    assert not fits_one_staff([*melody, Note(30.0, 30.5, 30)])  # an arpeggio over both staves needs both
+    assert not fits_one_staff([])
