@@ -27,12 +27,22 @@ PACKAGES = (
 )
 
 
+def stored_grid(found: dict[str, Any]) -> BeatGrid:
+    """The beats as the stage ``beats`` keeps them."""
+    return BeatGrid(
+        tuple(found["times"]),
+        tuple(found["numbers"]),
+        TimeSignature(**found["time_signature"]),
+        bool(found.get("swing", False)),
+    )
+
+
 def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[str, Any]:
     """Write the report of the stages in ``workspace`` and return it."""
     records = workspace.records
     source = records["audio"].result
     beats = records["beats"].result
-    grid = BeatGrid(tuple(beats["times"]), tuple(beats["numbers"]), TimeSignature(**beats["time_signature"]))
+    grid = stored_grid(beats)
     report = {
         "fullscore": version("fullscore"),
         "song": {

@@ -24,13 +24,13 @@ from pipeline.engines import (
     choose_transcriber,
     make,
 )
-from pipeline.report import write_report
+from pipeline.report import stored_grid, write_report
 from pipeline.settings import Settings
 from pipeline.songs import folder_names, readable
 from pipeline.workspace import STEMS_FOLDER, StageProgress, StageWork, Workspace
 from separation import SEPARATORS
 from transcription import TRANSCRIBERS
-from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.beatgrid import BeatGrid
 from transcription.notes import Note, in_stem
 
 if TYPE_CHECKING:
@@ -214,12 +214,7 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
     signature = settings.time_signature and str(settings.time_signature)
     inputs = {"tempo": settings.tempo, "time_signature": signature}
     found = workspace.stage("beats", work, after=["notes"], inputs=inputs)
-    return BeatGrid(
-        tuple(found["times"]),
-        tuple(found["numbers"]),
-        TimeSignature(**found["time_signature"]),
-        bool(found.get("swing", False)),
-    )
+    return stored_grid(found)
 
 
 def _find_lyrics(
