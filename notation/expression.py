@@ -21,15 +21,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from notation.events import Bar, ScoreNote
+from transcription.beatgrid import Floats
 
 if TYPE_CHECKING:
     from notation.meter import ScoreTime
     from notation.score import WrittenPart
-
-Floats = npt.NDArray[np.float64]
 
 DYNAMICS = {"pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112}
 """Velocity of each dynamic, as notation programs play it."""

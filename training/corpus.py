@@ -177,11 +177,6 @@ class _Measure:
     key: int
 
 
-def read_file(path: Path) -> ScorePiece:
-    """Read one score from disk."""
-    return read_bytes(path.read_bytes(), path.stem, str(path))
-
-
 def read_bytes(data: bytes, name: str, source: str) -> ScorePiece:
     """Read one score from the bytes of a compressed or plain MusicXML file.
 
