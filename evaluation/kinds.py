@@ -101,7 +101,7 @@ KINDS: dict[str, Kind] = {
         Kind("chords", "chords in seconds", "report.json", (".lab", ".csv", ".jams", ".txt", ".json")),
         Kind("key", "the key", "report.json", (*_SCORES, ".jams", ".txt", ".json")),
         Kind("meter", "the time signature", "report.json", (*_SCORES, ".json")),
-        Kind("melody", "the fundamental frequency of a voice", "notes.json", (".csv", ".txt", ".jams", ".json")),
+        Kind("melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json")),
         Kind("lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc"), settings=LyricsSettings),
         Kind("lyrics-timing", "when words and lines are sung", "lyrics.lrc", (".lrc", ".csv", ".txt")),
         Kind("stems", "separated stems: folders of recordings", "stems", ()),
