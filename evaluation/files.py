@@ -27,6 +27,54 @@ def artefact(path: Path, name: str) -> Path:
     return path
 
 
+_MAGIC = (
+    (b"MThd", "MIDI"),
+    (b"fLaC", "audio"),
+    (b"OggS", "audio"),
+    (b"ID3", "audio"),
+    (b"RIFF", "audio"),
+    (b"PK\x03\x04", "MusicXML"),
+    (b"%PDF", "PDF"),
+    (b"\x89PNG", "picture"),
+)
+_FORM_OF_SUFFIX = {
+    ".mid": "MIDI",
+    ".midi": "MIDI",
+    ".musicxml": "MusicXML",
+    ".mxl": "MusicXML",
+    ".xml": "MusicXML",
+    ".json": "JSON",
+    ".jams": "JSON",
+}
+
+
+def form_of(path: Path) -> str:
+    """What a file holds by its first bytes: MIDI, MusicXML, JSON, audio, PDF, picture, or else text.
+
+    Raises FullscoreError where it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise FullscoreError(
+            f"can't read {path}: {error.strerror}; check its name and permissions"
+        ) from error
+    form = next((form for magic, form in _MAGIC if start.startswith(magic)), None)
+    if form is None and (start[4:8] == b"ftyp" or start[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf1")):
+        return "audio"
+    if form is None:
+        plain = start.removeprefix(b"\xef\xbb\xbf").replace(b"\x00", b"").removeprefix(b"\xff\xfe").lstrip()
+        form = "MusicXML" if plain.startswith((b"<?xml", b"<!DOCTYPE score", b"<score")) else None
+        form = "JSON" if form is None and plain.startswith((b"{", b"[{")) else form
+    return form or "text"
+
+
+def form_of_suffix(suffix: str) -> str:
+    """The form that files with ``suffix`` have, in :func:`form_of`'s words."""
+    return _FORM_OF_SUFFIX.get(suffix, "text")
+
+
 def read_text(path: Path) -> str:
     """The text of ``path`` in UTF-8, UTF-16 with its mark or Windows' Latin-1, lines ended by newlines.
 
