@@ -10,9 +10,11 @@ from typing import Any
 
 from evaluation.beats import evaluate_beats
 from evaluation.files import Scores
+from evaluation.key import evaluate_key
 from evaluation.lyrics import evaluate_lyrics, lyric_scores, read_lyrics
+from evaluation.meter import evaluate_meter
 from evaluation.notes import evaluate_notes, read_notes
-from evaluation.score import evaluate_key, evaluate_meter, evaluate_score
+from evaluation.score import evaluate_score
 from separation.engines import FullscoreError
 
 logger = logging.getLogger(__name__)

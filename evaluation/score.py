@@ -1,9 +1,8 @@
-"""Facts of a score as a whole: its key and its meter, and how many of its notes are written right.
+"""A score as a whole: its key and its meter, and how many of its notes are written right.
 
-Measures: for the key mir_eval's ``Weighted Score`` (MIREX: 1 right, .5 a fifth above, .3 relative, .2
-parallel); for the meter 1 if the time signature is the same, else 0; for the written notes precision,
-recall and F-measure, a note being right if its pitch and its onset in the score are (``Written_…``), or its
-written length too (``…_with_length``). The estimate is shifted by whole quarters to where most of its notes
+Measures: those of ``evaluation.key`` and ``evaluation.meter``; for the written notes precision, recall and
+F-measure, a note being right if its pitch and its onset in the score are (``Written_…``), or its written
+length too (``…_with_length``). The estimate is shifted by whole quarters to where most of its notes
 agree, since it may have another pick-up or leading rest; the shift is ``Written_shift_quarters``.
 
 Conventions: score time in quarter notes as Fraction. MusicXML is read with the standard library: tied notes
@@ -22,11 +21,11 @@ from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
 
-from evaluation.files import Scores, artefact, read_json, read_text
+from evaluation.files import Scores, artefact
+from evaluation.key import evaluate_key
+from evaluation.meter import evaluate_meter
 from separation.engines import FullscoreError
 
-_MAJOR_ON_FIFTHS = ("Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#")
-_MINOR_ON_FIFTHS = ("Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#", "G#", "D#", "A#")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 LARGEST_SHIFT_QUARTERS = 16  # how far the beginnings of two scores may be apart
 
@@ -40,30 +39,13 @@ class WrittenNote:
     length: Fraction
 
 
-def evaluate_key(reference: Path, estimate: Path) -> Scores:
-    """mir_eval's weighted score of two keys: MusicXML, a run's report or folder, or text (``Bb:maj``)."""
-    from mir_eval.key import weighted_score
-
-    keys = [read_key(artefact(path, "report.json")) for path in (reference, estimate)]
-    try:
-        return {"Weighted Score": float(weighted_score(*keys))}
-    except ValueError as error:
-        raise FullscoreError(f"{reference} and {estimate} can't be compared: {error}") from error
-
-
-def evaluate_meter(reference: Path, estimate: Path) -> Scores:
-    """Whether two scores begin with the same time signature: MusicXML, a run's report or folder."""
-    meters = [read_meter(artefact(path, "report.json")) for path in (reference, estimate)]
-    return {"Time signature": float(meters[0] == meters[1])}
-
-
 def evaluate_score(reference: Path, estimate: Path) -> Scores:
     """Key, meter and written notes of two MusicXML scores."""
-    paths = [artefact(path, "score.musicxml") for path in (reference, estimate)]
+    reference, estimate = (artefact(path, "score.musicxml") for path in (reference, estimate))
     return {
-        **evaluate_key(*paths),
-        **evaluate_meter(*paths),
-        **written_scores(read_written(paths[0]), read_written(paths[1])),
+        **evaluate_key(reference, estimate),
+        **evaluate_meter(reference, estimate),
+        **written_scores(read_written(reference), read_written(estimate)),
     }
 
 
@@ -92,32 +74,6 @@ def _best_shift(reference: tuple[WrittenNote, ...], estimate: tuple[WrittenNote,
         return (sought & Counter((note.onset + shift, note.pitch) for note in estimate)).total()
 
     return max(range(-LARGEST_SHIFT_QUARTERS, LARGEST_SHIFT_QUARTERS + 1), key=lambda s: (hits(s), -abs(s)))
-
-
-def read_key(path: Path) -> str:
-    """The key at the start in mir_eval's form (``Bb major``). Raises FullscoreError where there is none."""
-    if path.suffix.lower() == ".json":
-        return _plain_key(str(_from_report(path, "key")))
-    if path.suffix.lower() in (".musicxml", ".xml", ".mxl"):
-        root = read_musicxml(path)
-        fifths = root.findtext(".//key/fifths")
-        if fifths is None:
-            raise FullscoreError(f"{path} has no key signature; give a score with one")
-        names = _MINOR_ON_FIFTHS if root.findtext(".//key/mode") == "minor" else _MAJOR_ON_FIFTHS
-        mode = "minor" if names is _MINOR_ON_FIFTHS else "major"
-        return f"{names[int(fifths) + 7]} {mode}"
-    rows = read_text(path).split("\n")
-    return _plain_key(rows[0].split("\t")[-1])
-
-
-def read_meter(path: Path) -> str:
-    """The time signature at the start (``3/4``). Raises FullscoreError where there is none."""
-    if path.suffix.lower() == ".json":
-        return str(_from_report(path, "time_signature"))
-    time = read_musicxml(path).find(".//attributes/time")
-    if time is None:
-        raise FullscoreError(f"{path} has no time signature; give a score with one")
-    return f"{time.findtext('beats')}/{time.findtext('beat-type')}"
 
 
 def read_written(path: Path) -> tuple[WrittenNote, ...]:
@@ -210,21 +166,3 @@ def _transposition(attributes: ElementTree.Element, before: int) -> int:
     if transpose is None:
         return before
     return int(transpose.findtext("chromatic") or 0) + 12 * int(transpose.findtext("octave-change") or 0)
-
-
-def _from_report(path: Path, name: str) -> object:
-    content = read_json(path)
-    if not isinstance(content, dict) or not content.get(name):
-        raise FullscoreError(f"{path} names no {name}; give the report of a finished run")
-    return content[name]
-
-
-def _plain_key(text: str) -> str:
-    """A key in words, from ``Bb major``, ``Bb:maj``, ``bb minor`` or ``Am``."""
-    name, _, mode = (
-        text.strip().replace("-", "b").replace("♭", "b").replace("♯", "#").replace(":", " ").partition(" ")
-    )
-    if not mode and name.endswith("m"):
-        name, mode = name[:-1], "minor"
-    modes = {"": "major", "maj": "major", "min": "minor"}
-    return f"{name[:1].upper()}{name[1:].lower()} {modes.get(mode.strip().lower(), mode.strip().lower())}"

@@ -8,8 +8,10 @@ import av
 import numpy as np
 
 from evaluation.beats import read_beats
+from evaluation.key import read_key
+from evaluation.meter import read_meter
 from evaluation.notes import read_notes
-from evaluation.score import read_key, read_meter, read_musicxml, read_written
+from evaluation.score import read_musicxml, read_written
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 SONG = FOLDER / "auld-lang-syne.ogg"

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.key import evaluate_key, read_key
+from evaluation.meter import evaluate_meter
 from evaluation.score import (
     WrittenNote,
-    evaluate_key,
-    evaluate_meter,
     evaluate_score,
-    read_key,
     read_written,
     written_scores,
 )
