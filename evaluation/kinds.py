@@ -5,6 +5,9 @@ Each kind has a module in this package, imported when it is asked for, with
 * ``evaluate_<kind>(reference, estimate, settings)``, its measures by the names of the literature;
 * ``MEANINGS``, what each measure says, in words, and ``MAIN``, the one or two that stand for the others;
 * where songs are pooled rather than averaged, ``pool_<kind>(pairs, settings)`` for many pairs of files.
+
+Where differences can be looked at, the kind's ``picture`` module has ``show_<kind>(reference, estimate,
+settings, out)``, which writes the file ``out`` and returns what to print.
 """
 
 from __future__ import annotations
@@ -44,14 +47,19 @@ class LyricsSettings:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of artefact. ``of_a_run`` is its file in a run's folder, ``suffixes`` those of its files."""
+    """One kind of artefact.
+
+    ``of_a_run`` is its file in a run's folder, ``suffixes`` those of its files (none: folders of audio),
+    ``picture`` the module that shows differences, if any, and ``shows`` what it makes of them.
+    """
 
     name: str
     help: str
     of_a_run: str
     suffixes: tuple[str, ...]
-    module: str = ""
     settings: type = NoSettings
+    picture: str = ""
+    shows: str = ""
 
     def evaluate(self, reference: Path, estimate: Path, settings: object | None = None) -> dict[str, Any]:
         """The measures of two files of this kind."""
@@ -64,6 +72,14 @@ class Kind:
     def pool(self) -> Callable[[Sequence[tuple[Path, Path]], Any], dict[str, Any]] | None:
         """The measures of many pairs pooled; None where songs are averaged."""
         return getattr(self._module(), f"pool_{self._identifier}", None)
+
+    def show(self, reference: Path, estimate: Path, settings: object | None, out: Path | None) -> str:
+        """Write to ``out`` where the two differ; what to print of it (all of it if ``out`` is None)."""
+        module = importlib.import_module(f"evaluation.{self.picture}")
+        shown: str = getattr(module, f"show_{self._identifier}")(
+            reference, estimate, settings or self.settings(), out
+        )
+        return shown
 
     @property
     def meanings(self) -> Mapping[str, str]:
@@ -80,7 +96,7 @@ class Kind:
         return self.name.replace("-", "_")
 
     def _module(self) -> Any:
-        return importlib.import_module(f"evaluation.{self.module or self._identifier}")
+        return importlib.import_module(f"evaluation.{self._identifier}")
 
     def _attribute(self, verb: str) -> Callable[..., Any]:
         found: Callable[..., Any] = getattr(self._module(), f"{verb}_{self._identifier}")
@@ -95,17 +111,25 @@ KINDS: dict[str, Kind] = {
         Kind(
             "notes", "notes in seconds", "notes.json",
             (".csv", ".tsv", ".mid", ".midi", ".musicxml", ".mxl", ".jams", ".json", ".txt"),
-            settings=NotesSettings,
+            settings=NotesSettings, picture="roll",
+            shows="a piano roll of hits, misses and extras (OUT.svg)",
         ),
         Kind("beats", "beats and downbeats", "report.json", (".csv", ".beats", ".jams", ".txt", ".json")),
         Kind("chords", "chords in seconds", "report.json", (".lab", ".csv", ".jams", ".txt", ".json")),
         Kind("key", "the key", "report.json", (*_SCORES, ".jams", ".txt", ".json")),
         Kind("meter", "the time signature", "report.json", (*_SCORES, ".json")),
         Kind("melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json")),
-        Kind("lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc"), settings=LyricsSettings),
+        Kind(
+            "lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc"),
+            settings=LyricsSettings, picture="lyrics_diff",
+            shows="the words line by line, on the terminal or as a page (OUT.html)",
+        ),
         Kind("lyrics-timing", "when words and lines are sung", "lyrics.lrc", (".lrc", ".csv", ".txt")),
         Kind("stems", "separated stems: folders of recordings", "stems", ()),
-        Kind("score", "written scores", "score.musicxml", _SCORES),
+        Kind(
+            "score", "written scores", "score.musicxml", _SCORES,
+            picture="score_diff", shows="both scores with the wrong notes coloured (OUT.svg or .pdf)",
+        ),
     )
 }  # fmt: skip
 

@@ -3,113 +3,63 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.beats import evaluate_beats
-from evaluation.files import Scores
-from evaluation.key import evaluate_key
-from evaluation.lyrics import evaluate_lyrics, lyric_scores, read_lyrics
-from evaluation.meter import evaluate_meter
-from evaluation.notes import evaluate_notes, read_notes
-from evaluation.score import evaluate_score
+from evaluation.files import Scores, artefact, form_of, form_of_suffix
+from evaluation.kinds import KINDS, Kind, kind_named
 from separation.engines import FullscoreError
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("notes", "beats", "lyrics", "key", "meter", "score")
+Measures = dict[str, Any]
+"""The measures of one comparison by name; a name such as ``stems`` may hold measures by stem."""
 
-_SUFFIXES = {  # what belongs to each kind in a folder of songs, best first
-    "notes": (".csv", ".tsv", ".mid", ".midi", ".json", ".txt"),
-    "beats": (".csv", ".beats", ".txt", ".json"),
-    "lyrics": (".txt", ".lrc"),
-    "key": (".musicxml", ".mxl", ".xml", ".txt", ".json"),
-    "meter": (".musicxml", ".mxl", ".xml", ".json"),
-    "score": (".musicxml", ".mxl", ".xml"),
-}
-_OF_A_RUN = {
-    "notes": "notes.json",
-    "beats": "report.json",
-    "lyrics": "lyrics.txt",
-    "key": "report.json",
-    "meter": "report.json",
-    "score": "score.musicxml",
-}
-
-_COUNTS = ("hits", "substitutions", "deletions", "insertions", "Written_shift_quarters")
-
-_MAIN = (  # what a summary shows, of what it has
-    "F-measure_no_offset",
-    "Downbeat F-measure",
-    "Any Metric Level Total",
-    "Weighted Score",
-    "Time signature",
-    "Written_F-measure",
-    "Written_F-measure_with_length",
-    "WER",
-    "F1_line",
-)
-
-_MEANINGS = {
-    "Precision": "share of the notes found that are right in onset, offset and pitch",
-    "Recall": "share of the true notes that were found so",
-    "F-measure": "the two in one (harmonic mean); for beats: within 70 ms",
-    "F-measure_no_offset": "notes right in onset (50 ms) and pitch, wherever they end",
-    "Onset_F-measure": "the same by onset alone",
-    "Offset_F-measure": "the same by offset alone",
-    "Average_Overlap_Ratio": "how far matched notes overlap in time",
-    "Downbeat F-measure": "the first beats of bars, within 70 ms",
-    "Correct Metric Level Continuous": "CMLc: longest unbroken stretch of right beats",
-    "Correct Metric Level Total": "CMLt: all right stretches together",
-    "Any Metric Level Continuous": "AMLc: the longest stretch, half, double and offbeat allowed",
-    "Any Metric Level Total": "AMLt: beats right in all stretches, half, double and offbeat allowed",
-    "WER": "wrong, missing and added words to each word of the reference",
-    "WER_case": "the same, wrong capital letters being errors",
-    "CER": "character errors to each character of the reference",
-    "F1_punc": "punctuation",
-    "F1_pare": "parentheses (backing vocals)",
-    "F1_line": "line breaks",
-    "F1_sect": "section breaks",
-    "Weighted Score": "key: 1 right, .5 a fifth above, .3 relative, .2 parallel",
-    "Time signature": "1 if it is the same",
-    "Written_F-measure": "notes written at the right place and pitch",
-    "Written_F-measure_with_length": "and with the right length",
-}
+AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".mp4", ".aif", ".aiff")
 
 
-def evaluate(kind: str, reference: Path, estimate: Path, *, language: str = "en") -> dict[str, Any]:
+def evaluate(kind: str, reference: Path, estimate: Path, settings: object | None = None) -> Measures:
     """The measures of two files of ``kind``, or of two folders of them (:func:`evaluate_folders`).
 
-    The estimate of a single song may be the folder of its run. Raises FullscoreError where either
-    can't be read as that kind.
+    Either file may be the folder of a run. ``settings`` are of the class that the kind names, its
+    defaults if None. Raises FullscoreError where a path can't be read as that kind.
     """
+    chosen = kind_named(kind)
     for path in (reference, estimate):
         if not path.exists():
             raise FullscoreError(f"there is no file or folder {path}; check its name")
-    single = not reference.is_dir() or (reference / _OF_A_RUN.get(kind, "")).is_file()
-    if not single and estimate.is_dir():
-        return evaluate_folders(kind, reference, estimate, language=language)
-    if not single:
-        raise FullscoreError(f"{reference} is a folder and {estimate} a file; give two files or two folders")
-    return dict(_evaluator(kind, language)(reference, estimate))
+    if _is_single(chosen, reference):
+        return evaluate_pair(chosen, reference, estimate, settings)
+    if estimate.is_dir():
+        return evaluate_folders(chosen, reference, estimate, settings)
+    raise FullscoreError(f"{reference} is a folder and {estimate} a file; give two files or two folders")
 
 
-def evaluate_folders(kind: str, references: Path, estimates: Path, *, language: str = "en") -> dict[str, Any]:
+def evaluate_pair(kind: Kind, reference: Path, estimate: Path, settings: object | None = None) -> Measures:
+    """The measures of two files (or folders of runs) of a kind, each checked to be of that kind's form."""
+    if kind.suffixes:
+        for path in (reference, estimate):
+            _check_form(kind, artefact(path, kind.of_a_run))
+    return kind.evaluate(reference, estimate, settings)
+
+
+def evaluate_folders(
+    kind: Kind, references: Path, estimates: Path, settings: object | None = None
+) -> Measures:
     """``{"corpus": …, "songs": {name: …}}`` of the songs in two folders, matched by name.
 
     A song's name is its file's without suffix (and without a further ``.notes``, ``.beats`` or
     ``.lyrics``), or its folder's if that is the folder of a run. A reference without an estimate raises
     FullscoreError, lest the figure be better than the work; an estimate without a reference is left out
     with a warning.
-    The corpus' measures are, for lyrics, those of all songs pooled, otherwise means over the songs in
-    which they are defined.
+    The corpus' measures are those of all songs pooled where the literature does so (lyrics), otherwise
+    means over the songs in which they are defined.
     """
     sought, found = _songs(kind, references), _songs(kind, estimates)
     missing = sorted(sought.keys() - found.keys())
     if not sought:
-        raise FullscoreError(f"the folder {references} holds no {kind} to compare with")
+        raise FullscoreError(f"the folder {references} holds no {kind.name} to compare with")
     if missing:
         names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise FullscoreError(
@@ -118,48 +68,41 @@ def evaluate_folders(kind: str, references: Path, estimates: Path, *, language: 
         )
     for name in sorted(found.keys() - sought.keys()):
         logger.warning("%s has no reference in %s and is left out", found[name], references)
-    evaluator = _evaluator(kind, language)
-    songs = {name: evaluator(path, found[name]) for name, path in sorted(sought.items())}
-    if kind == "lyrics":
-        true, heard = ([read_lyrics(side[name]) for name in songs] for side in (sought, found))
-        return {"corpus": lyric_scores(true, heard, language), "songs": songs}
-    return {"corpus": mean_scores(songs), "songs": songs}
+    pairs = {name: (path, found[name]) for name, path in sorted(sought.items())}
+    songs = {name: evaluate_pair(kind, *pair, settings) for name, pair in pairs.items()}
+    if kind.pool is not None:
+        return {"corpus": kind.pool(list(pairs.values()), settings or kind.settings()), "songs": songs}
+    return {"corpus": mean_scores(songs.values()), "songs": songs}
 
 
-def compare_run(run: Path, reference: Path, *, language: str = "en") -> dict[str, Scores]:
-    """How a run's folder compares with the reference files of its song, by what was compared.
-
-    ``reference`` is their common path without suffix: ``.notes.csv``, ``.beats.csv``, ``.musicxml`` and
-    ``.txt`` are taken where they are there. Notes are compared together and for each stem that both have.
-    """
-    compared: dict[str, Scores] = {}
-    notes, beats, score, words = (
-        reference.with_name(reference.name + suffix)
-        for suffix in (".notes.csv", ".beats.csv", ".musicxml", ".txt")
-    )
-    if notes.is_file():
-        compared["notes"] = evaluate_notes(notes, run)
-        shared = set(read_notes(notes).stems) & set(read_notes(run / "notes.json").stems)
-        for stem in sorted(shared):
-            compared[f"notes of {stem}"] = evaluate_notes(notes, run, stem=stem)
-    if beats.is_file():
-        compared["beats"] = evaluate_beats(beats, run)
-    if score.is_file():
-        compared["key"] = evaluate_key(score, run)
-        compared["meter"] = evaluate_meter(score, run)
-        compared["score"] = evaluate_score(score, run)
-    if words.is_file():
-        compared["lyrics"] = evaluate_lyrics(words, run, language)
-    return compared
+def compare_run(
+    run: Path, references: Mapping[str, Path], settings: Mapping[str, object] | None = None
+) -> dict[str, Measures]:
+    """How a run's folder compares with the reference files of its song, by kind."""
+    given = settings or {}
+    return {
+        kind: evaluate_pair(kind_named(kind), reference, run, given.get(kind))
+        for kind, reference in references.items()
+    }
 
 
-def summary(compared: Mapping[str, Scores]) -> str:
+def mean_scores(songs: Iterable[Mapping[str, Any]]) -> Scores:
+    """The mean of each measure over the songs in which it is defined."""
+    rows = [dict(_figures(song)) for song in songs]
+    means: Scores = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [value for row in rows if (value := row.get(name)) is not None]
+        means[name] = sum(values) / len(values) if values else None
+    return means
+
+
+def summary(compared: Mapping[str, Mapping[str, Any]]) -> str:
     """The main measures of :func:`compare_run`, one on each row, with what they mean."""
     rows = [
-        (what, name, _figure(scores[name]), _MEANINGS.get(name, ""))
-        for what, scores in compared.items()
-        for name in (("F-measure", *_MAIN) if what == "beats" else _MAIN)
-        if name in scores and (what == "score") == name.startswith("Written")
+        (what, name, _figure(value), kind.meanings.get(name, ""))
+        for kind, what, measures in _parts(compared)
+        for name in kind.main
+        if (value := measures.get(name)) is not None or name in measures
     ]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
     return "\n".join(
@@ -168,78 +111,103 @@ def summary(compared: Mapping[str, Scores]) -> str:
     )
 
 
-def mean_scores(songs: Mapping[str, Scores]) -> Scores:
-    """The mean of each measure over the songs in which it is defined."""
-    names = dict.fromkeys(name for scores in songs.values() for name in scores)
-    means: Scores = {}
-    for name in names:
-        values = [value for scores in songs.values() if (value := scores.get(name)) is not None]
-        means[name] = sum(values) / len(values) if values else None
-    return means
-
-
-def table(measures: Mapping[str, Any]) -> str:
-    """The measures of a song, or of a corpus and its songs, with what the main ones mean."""
+def table(kind: str, measures: Mapping[str, Any]) -> str:
+    """The measures of a song, or of a corpus and its songs, with what they mean."""
+    chosen = kind_named(kind)
     if "corpus" in measures:
         songs = measures["songs"]
         head = f"{len(songs)} songs together"
-        return "\n".join([head, *_rows(measures["corpus"]), *_song_rows(songs)])
-    return "\n".join(_rows(measures))
+        return "\n".join([head, *_rows(chosen, measures["corpus"]), *_grid("song", songs, chosen.main)])
+    rows = _rows(chosen, measures)
+    for name, parts in measures.items():
+        if isinstance(parts, Mapping):
+            rows += _grid(name.removesuffix("s"), parts, chosen.main)
+    return "\n".join(rows)
 
 
-def _rows(scores: Mapping[str, float | None]) -> list[str]:
-    width = max(len(name) for name in scores)
+def _rows(kind: Kind, measures: Mapping[str, Any]) -> list[str]:
+    """One row for each measure that has a meaning given, in the order of the meanings."""
+    shown = {name: measures[name] for name in kind.meanings if name in measures}
+    width = max((len(name) for name in shown), default=0)
     return [
-        f"{name:<{width}}  {_figure(value, whole=name in _COUNTS):>7}  {_MEANINGS.get(name, '')}".rstrip()
-        for name, value in scores.items()
+        f"{name:<{width}}  {_figure(value):>7}  {kind.meanings[name]}".rstrip()
+        for name, value in shown.items()
     ]
 
 
-def _song_rows(songs: Mapping[str, Mapping[str, float | None]]) -> list[str]:
-    """One row for each song with its one or two main measures."""
-    present = next(iter(songs.values()))
-    chosen = [
-        name for name in ("WER", "F-measure", "F-measure_no_offset", "Weighted Score") if name in present
-    ]
-    chosen = chosen or list(present)[:1]
-    width = max(len(name) for name in songs)
-    rows = ["", f"{'song':<{width}}  " + "  ".join(chosen)]
-    for song, scores in songs.items():
-        rows.append(
-            f"{song:<{width}}  " + "  ".join(f"{_figure(scores[name]):>{len(name)}}" for name in chosen)
-        )
-    return rows
+def _grid(head: str, rows: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """One row for each song or stem with its main measures."""
+    chosen = [name for name in names if any(name in measures for measures in rows.values())]
+    width = max((len(name) for name in (head, *rows)), default=0)
+    lines = ["", f"{head:<{width}}  " + "  ".join(chosen)]
+    for row, measures in rows.items():
+        figures = (f"{_figure(measures.get(name)):>{len(name)}}" for name in chosen)
+        lines.append(f"{row:<{width}}  " + "  ".join(figures))
+    return lines
 
 
-def _figure(value: float | None, *, whole: bool = False) -> str:
+def _parts(
+    compared: Mapping[str, Mapping[str, Any]],
+) -> Iterator[tuple[Kind, str, Mapping[str, Any]]]:
+    """Each kind's measures, and below it those of its stems."""
+    for name, measures in compared.items():
+        kind = KINDS[name]
+        yield kind, name, measures
+        for stem, inner in measures.get("stems", {}).items():
+            yield kind, f"{name} of {stem}", inner
+
+
+def _figure(value: Any) -> str:
+    """A number in a table: three places, whole numbers from 2 on (counts) with none."""
     if value is None:
         return "–"
-    return f"{value:.0f}" if whole else f"{value:.3f}"
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"
 
 
-def _evaluator(kind: str, language: str) -> Callable[[Path, Path], Scores]:
-    evaluators: dict[str, Callable[[Path, Path], Scores]] = {
-        "notes": evaluate_notes,
-        "beats": evaluate_beats,
-        "lyrics": partial(evaluate_lyrics, language=language),
-        "key": evaluate_key,
-        "meter": evaluate_meter,
-        "score": evaluate_score,
-    }
-    if kind not in evaluators:
-        raise FullscoreError(f"there is no measure of '{kind}'; choose one of: {', '.join(KINDS)}")
-    return evaluators[kind]
+def _figures(measures: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:
+    for name, value in measures.items():
+        if value is None or isinstance(value, int | float):
+            yield name, value
 
 
-def _songs(kind: str, folder: Path) -> dict[str, Path]:
-    """The files of ``kind`` in a folder by their songs' names."""
+def _check_form(kind: Kind, path: Path) -> None:
+    """Raises FullscoreError where a file is of a form that no file of this kind has."""
+    form = form_of(path)
+    forms = {form_of_suffix(suffix) for suffix in kind.suffixes}
+    if form in forms:
+        return
+    others = [
+        other.name
+        for other in KINDS.values()
+        if form in {form_of_suffix(suffix) for suffix in other.suffixes}
+    ]
+    hint = (
+        f"for this file: fullscore evaluate {'|'.join(others)}" if others else "check the order of the files"
+    )
+    raise FullscoreError(
+        f"{path} holds {form}, but {kind.name} are compared as {', '.join(kind.suffixes)} ({hint})"
+    )
+
+
+def _is_single(kind: Kind, reference: Path) -> bool:
+    """Whether ``reference`` is one song: a file, the folder of a run, or a folder of stems."""
+    if not reference.is_dir() or (reference / kind.of_a_run).exists():
+        return True
+    return not kind.suffixes and any(path.suffix.lower() in AUDIO_SUFFIXES for path in reference.iterdir())
+
+
+def _songs(kind: Kind, folder: Path) -> dict[str, Path]:
+    """The files (for stems the folders) of ``kind`` in a folder by their songs' names."""
     songs: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        inside = path / _OF_A_RUN[kind]
-        if path.is_dir() and inside.is_file():
-            songs[path.name] = inside
-    for suffix in _SUFFIXES[kind]:
+        if path.is_dir() and (
+            (path / kind.of_a_run).exists() or (not kind.suffixes and _is_single(kind, path))
+        ):
+            songs[path.name] = path
+    for suffix in kind.suffixes:
         for path in sorted(folder.iterdir()):
             if path.is_file() and path.suffix.lower() == suffix:
-                songs.setdefault(path.stem.removesuffix(f".{kind}"), path)
+                songs.setdefault(path.stem.removesuffix(f".{kind.name}"), path)
     return songs

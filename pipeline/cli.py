@@ -12,6 +12,7 @@ import errno
 import io
 import json
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evaluation.kinds import KINDS
 from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
 from separation.engines import FullscoreError
 
@@ -101,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument(
         "-o", "--out", type=Path, required=True, help="where a folder for each song is made"
     )
-    _add_settings(transcribe, [field.name for field in dataclasses.fields(Settings)])
+    _add_settings(transcribe, Settings)
     transcribe.add_argument("--force", action="store_true", help="do every stage again")
 
     notate = command("notate", _notate, "write performed MIDI as a score")
@@ -110,14 +112,18 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--out", type=Path, required=True, metavar="SCORE.musicxml", help="or .mxl, .mid, .pdf"
     )
     notate.add_argument("--beats", type=Path, help="beat times (and numbers), one beat a line")
-    _add_settings(notate, _NOTATED)
+    _add_settings(notate, Settings, _NOTATED)
 
     evaluate = command("evaluate", _evaluate, "compare an estimate with a reference")
-    evaluate.add_argument("kind", choices=("notes", "beats", "key", "meter", "lyrics", "score"))
-    evaluate.add_argument("reference", type=Path, help="a file, or a folder of files")
-    evaluate.add_argument("estimate", type=Path, help="a file, or a folder of files with the same names")
-    evaluate.add_argument("--language", default="en", help="of the lyrics (default: en)")
-    evaluate.add_argument("--json", action="store_true", help="print one JSON object")
+    kinds = evaluate.add_subparsers(metavar="KIND", required=True, dest="kind", parser_class=_Parser)
+    for kind in KINDS.values():
+        compare = kinds.add_parser(kind.name, help=kind.help, description=kind.help, parents=[common])
+        compare.add_argument("reference", type=Path, help="a file, a run's folder, or a folder of them")
+        compare.add_argument("estimate", type=Path, help="likewise, with the same names")
+        _add_settings(compare, kind.settings)
+        compare.add_argument("--json", action="store_true", help="print one JSON object")
+        if kind.shows:
+            compare.add_argument("--show", nargs="?", type=Path, const=Path(), metavar="OUT", help=kind.shows)
 
     models = command("models", _models, "list, fetch and find model weights")
     models.add_argument("action", choices=("list", "fetch", "path"))
@@ -133,17 +139,13 @@ def _parser() -> argparse.ArgumentParser:
 _NOTATED = ("tempo", "time_signature", "key", "pick_up", "simplify", "chords")
 """The settings that a performance without a recording has a use for."""
 
-_READERS: dict[str, Callable[[str], Any]] = {
-    "tempo": parse_tempo,
-    "time_signature": parse_time_signature,
-    "pick_up": parse_pick_up,
-}
 
-
-def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    """One option for each of the fields ``names`` of Settings, with its help."""
-    for field in dataclasses.fields(Settings):
-        if field.name not in names:
+def _add_settings(
+    parser: argparse.ArgumentParser, settings: type, names: Sequence[str] | None = None
+) -> None:
+    """One option for each field of a settings class (of ``names`` only, if given), with its help."""
+    for field in dataclasses.fields(settings):
+        if names is not None and field.name not in names:
             continue
         flag = "--" + field.name.replace("_", "-")
         if field.name == "options":
@@ -154,7 +156,7 @@ def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None
         elif isinstance(field.default, bool):
             parser.add_argument(flag, action="store_true", help=field.metadata["help"])
         else:
-            reader = _READERS.get(field.name) or (_key if field.name == "key" else str)
+            reader = _READERS.get(field.name) or (_number if field.type == "float" else str)
             parser.add_argument(
                 flag,
                 type=_usage(reader),
@@ -180,6 +182,24 @@ def _key(text: str) -> str:
     from notation.spelling import parse_key
 
     return str(parse_key(text))
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise FullscoreError(f"'{text}' is not a number from 0 upwards")
+    return number
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "tempo": parse_tempo,
+    "time_signature": parse_time_signature,
+    "pick_up": parse_pick_up,
+    "key": _key,
+}
 
 
 def _port(text: str) -> int:
@@ -295,8 +315,19 @@ def _notate(given: argparse.Namespace) -> int:
 def _evaluate(given: argparse.Namespace) -> int:
     from evaluation.report import evaluate, table
 
-    measures = evaluate(given.kind, given.reference, given.estimate, language=given.language)
-    print(json.dumps(measures, ensure_ascii=False, allow_nan=False) if given.json else table(measures))
+    kind = KINDS[given.kind]
+    names = [field.name for field in dataclasses.fields(kind.settings)]
+    settings = kind.settings(**{name: getattr(given, name) for name in names})
+    measures = evaluate(given.kind, given.reference, given.estimate, settings)
+    print(
+        json.dumps(measures, ensure_ascii=False, allow_nan=False)
+        if given.json
+        else table(given.kind, measures)
+    )
+    if kind.shows and given.show is not None:
+        out = given.show if given.show.name else None
+        shown = kind.show(given.reference, given.estimate, settings, out)
+        print(shown, file=sys.stderr if given.json else sys.stdout)
     return DONE
 
 
