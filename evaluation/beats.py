@@ -7,6 +7,9 @@ same F-measure over downbeats only, ``Downbeat F-measure``, where both files cou
 
 Conventions: seconds. As everywhere in the literature, beats before 5 s are left out on both sides. What is
 undefined (no reference beats after 5 s) is None, where mir_eval gives 0 or NaN and warns.
+
+Files: a table of times, perhaps with their numbers in the bar; the annotations of ASAP and of POP909; JAMS
+(``beat``, ``beat_position``); the report of a run.
 """
 
 from __future__ import annotations
@@ -19,24 +22,36 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import Scores, artefact, numbers, read_json, read_rows, split_header
+from evaluation.files import Scores, artefact, is_number, numbers, read_json, read_rows, split_header
+from evaluation.jams import read_jams
+from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
 
 Floats = npt.NDArray[np.float64]
 
 DOWNBEAT = "Downbeat F-measure"
-_NAMES = (
-    "F-measure",
-    "Cemgil",
-    "Cemgil Best Metric Level",
-    "Goto",
-    "P-score",
-    "Correct Metric Level Continuous",
-    "Correct Metric Level Total",
-    "Any Metric Level Continuous",
-    "Any Metric Level Total",
-    "Information gain",
-)
+_MIR_EVAL = {
+    "F-measure": "beats found within 70 ms, and no others (harmonic mean of both)",
+    "Cemgil": "the same, each beat counting by how near it is (a bell of 40 ms)",
+    "Cemgil Best Metric Level": "the best of it with half, double and off beats allowed",
+    "Goto": "1 if a quarter of the song or more is tracked without a break, else 0",
+    "P-score": "share of right beats within a fifth of a beat",
+    "Correct Metric Level Continuous": "CMLc: the longest unbroken stretch of right beats",
+    "Correct Metric Level Total": "CMLt: all stretches of right beats together",
+    "Any Metric Level Continuous": "AMLc: the longest stretch, half, double and off beats allowed",
+    "Any Metric Level Total": "AMLt: all stretches, half, double and off beats allowed",
+    "Information gain": "how regular the errors are, whatever their size (1: all alike)",
+}
+MEANINGS = {
+    "F-measure": _MIR_EVAL["F-measure"],
+    DOWNBEAT: "the first beats of the bars, within 70 ms",
+    **_MIR_EVAL,
+}
+MAIN = ("F-measure", DOWNBEAT)
+
+SAME_BEAT_S = 0.01  # a beat this near to the one before is the same, said twice
+SHORTEST_BEAT_S = 0.05  # nobody counts faster: rows that are nearer are frames of something else
+LATEST_S = 30000.0  # mir_eval takes later times for another unit than seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +66,7 @@ class BeatTable:
         return self.times[[number == 1 for number in self.numbers or ()]]
 
 
-def evaluate_beats(reference: Path, estimate: Path) -> Scores:
+def evaluate_beats(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
     """mir_eval's beat measures of two files of beats, and the downbeats' F-measure where both count."""
     return beat_scores(
         read_beats(artefact(reference, "report.json")), read_beats(artefact(estimate, "report.json"))
@@ -62,15 +77,15 @@ def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
     """mir_eval's beat measures, None where undefined."""
     from mir_eval.beat import evaluate, f_measure, trim_beats
 
-    scores: Scores = dict.fromkeys(_NAMES)
+    scores: Scores = dict.fromkeys(_MIR_EVAL)
     sought, found = trim_beats(reference.times), trim_beats(estimate.times)
     if len(sought) and len(found):
-        with warnings.catch_warnings():  # numpy's, about means of nothing: they come out as NaN, here None
-            warnings.simplefilter("ignore", RuntimeWarning)
+        with warnings.catch_warnings():  # about single beats, which score 0, and means of nothing, NaN
+            warnings.simplefilter("ignore")
             values = evaluate(reference.times, estimate.times)
-        scores = {name: None if math.isnan(values[name]) else float(values[name]) for name in _NAMES}
+        scores = {name: None if math.isnan(values[name]) else float(values[name]) for name in _MIR_EVAL}
     elif len(sought):
-        scores = dict.fromkeys(_NAMES, 0.0)
+        scores = dict.fromkeys(_MIR_EVAL, 0.0)
     if reference.numbers is not None and estimate.numbers is not None:
         sought, found = trim_beats(reference.downbeats), trim_beats(estimate.downbeats)
         both = len(sought) and len(found)
@@ -79,28 +94,40 @@ def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
 
 
 def read_beats(path: Path) -> BeatTable:
-    """The beats of a table, an ASAP annotation or a run's ``report.json``, sorted by time.
+    """The beats of a file (the module's text says which), by time, each once.
 
     A table has a beat on each row: its time, and perhaps its number in the bar; other columns, and second
-    columns that aren't numbers from 1, are ignored. ASAP rows are time, time, ``b`` or ``db``.
+    columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``, those of
+    POP909 a time and, as 0 or 1, whether a half bar and whether a bar starts there.
     Raises FullscoreError where the file is none of these.
     """
     if path.suffix.lower() == ".json":
         return _read_report(path)
+    if path.suffix.lower() == ".jams":
+        return _read_jams(path)
     header, rows = split_header(read_rows(path))
     if header and len(header) > 1 and "onset" in header[0]:
         raise FullscoreError(f"{path} has the columns {', '.join(header)[:60]}: notes, not beats")
     times = [numbers(row, (0,), path, line)[0] for line, row in enumerate(rows, 1)]
-    return _sorted(path, times, _counted(rows))
+    counted = _counted(rows)
+    if rows and counted is None and all(map(_is_interval, rows)):
+        raise FullscoreError(f"{path} has from when to when on each row: notes or chords, not beats")
+    return _sorted(path, times, counted)
+
+
+def _is_interval(row: list[str]) -> bool:
+    """Whether a row is something that lasts: from, to, what."""
+    return len(row) > 2 and is_number(row[1]) and float(row[1]) > float(row[0])
 
 
 def _counted(rows: list[list[str]]) -> list[int] | None:
     """The beat number of each row, if every row has one."""
-    if rows and all(len(row) > 2 and row[2].startswith(("b", "db")) for row in rows):
-        counted: list[int] = []
-        for row in rows:
-            counted.append(1 if row[2].startswith("db") else counted[-1] + 1 if counted else 2)
-        return counted
+    if rows and all(len(row) > 2 for row in rows):
+        marks = [row[2] for row in rows]
+        if all(mark.startswith(("b", "db")) for mark in marks):
+            return _counted_from([mark.startswith("db") for mark in marks])
+        if {cell for row in rows for cell in row[1:3]} <= {"0.0", "1.0"}:
+            return _counted_from([mark == "1.0" for mark in marks])
     try:
         values = [float(row[1]) for row in rows]
     except (IndexError, ValueError):
@@ -108,6 +135,14 @@ def _counted(rows: list[list[str]]) -> list[int] | None:
     if not values or any(value < 1 or value % 1 for value in values):
         return None
     return [int(value) for value in values]
+
+
+def _counted_from(downbeats: list[bool]) -> list[int]:
+    """Beat numbers from which beats are downbeats; those before the first count from 2."""
+    counted: list[int] = []
+    for downbeat in downbeats:
+        counted.append(1 if downbeat else counted[-1] + 1 if counted else 2)
+    return counted
 
 
 def _read_report(path: Path) -> BeatTable:
@@ -123,11 +158,29 @@ def _read_report(path: Path) -> BeatTable:
         ) from error
 
 
+def _read_jams(path: Path) -> BeatTable:
+    beats = read_jams(path, "beat", "beat_position")
+    values = [row.value.get("position") if isinstance(row.value, dict) else row.value for row in beats.rows]
+    counted = [
+        int(value) for value in values if isinstance(value, int | float) and value >= 1 and value % 1 == 0
+    ]
+    times = [row.time for row in beats.rows]
+    return _sorted(path, times, counted if counted and len(counted) == len(times) else None)
+
+
 def _sorted(path: Path, times: list[float], counted: list[int] | None) -> BeatTable:
     if counted is not None and len(counted) != len(times):
         raise FullscoreError(f"{path} has {len(times)} beat times but {len(counted)} beat numbers; mend it")
     order = np.argsort(times, kind="stable")
-    return BeatTable(
-        np.array(times, dtype=np.float64)[order],
-        None if counted is None else tuple(counted[index] for index in order),
-    )
+    ordered = np.array(times, dtype=np.float64)[order]
+    if not np.all(np.isfinite(ordered)):
+        raise FullscoreError(f"{path} has a beat time that is not finite; mend it")
+    if len(ordered) and ordered[-1] > LATEST_S:
+        raise FullscoreError(f"{path} has a beat at {ordered[-1]:g} s; give the times in seconds")
+    if len(ordered) > 2 and np.median(np.diff(ordered)) < SHORTEST_BEAT_S:
+        raise FullscoreError(
+            f"{path} has a row every {1000 * np.median(np.diff(ordered)):.0f} ms: too fast for beats; "
+            "give beat times"
+        )
+    once = np.diff(ordered, prepend=-np.inf) >= SAME_BEAT_S
+    return BeatTable(ordered[once], None if counted is None else tuple(counted[n] for n in order[once]))

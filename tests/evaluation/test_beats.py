@@ -20,11 +20,20 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
+def jams(namespace: str, *values: object) -> str:
+    """A JAMS file of ``values`` at 0.5, 1, 1.5 … s."""
+    data = [
+        {"time": 0.5 * (1 + index), "duration": 0.0, "value": value, "confidence": None}
+        for index, value in enumerate(values)
+    ]
+    return json.dumps({"annotations": [{"namespace": namespace, "data": data}]})
+
+
 def test_beats_on_the_offbeat_are_no_beats_but_a_metric_level() -> None:
     scores = beat_scores(BeatTable(TIMES), BeatTable(TIMES + 0.25))
     assert scores["F-measure"] == 0.0
     assert scores["Correct Metric Level Total"] == 0.0
-    assert scores["Any Metric Level Total"] > 0.9
+    assert (scores["Any Metric Level Total"] or 0) > 0.9
     assert DOWNBEAT not in scores
 
 
@@ -41,16 +50,19 @@ def test_bars_counted_from_the_wrong_beat() -> None:
 
 
 @given(
-    st.lists(st.integers(500, 3000), min_size=2, max_size=40, unique=True),
-    st.lists(st.integers(500, 3000), min_size=2, max_size=40, unique=True),
+    st.lists(st.integers(-100, 3000), max_size=40, unique=True),
+    st.lists(st.integers(-100, 3000), max_size=40, unique=True),
 )
 def test_equal_to_mir_eval(reference: list[int], estimate: list[int]) -> None:
     times = [np.sort(np.array(beats, dtype=float)) / 100 for beats in (reference, estimate)]
     scores = beat_scores(BeatTable(times[0]), BeatTable(times[1]))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         expected = mir_eval.beat.evaluate(*times)
-    assert scores == {name: None if np.isnan(value) else value for name, value in expected.items()}
+    if (times[0] >= 5.0).any():
+        assert scores == {name: None if np.isnan(value) else value for name, value in expected.items()}
+    else:
+        assert scores == dict.fromkeys(expected)
 
 
 def test_nothing_on_either_side() -> None:
@@ -66,11 +78,16 @@ def test_nothing_on_either_side() -> None:
         ("a.csv", "time,number\n0.5,1\n1.0,2\n1.5,1\n", (1, 2, 1)),
         ("a.csv", "1.5,1\n1.0,2\n0.5,1\n", (1, 2, 1)),
         ("a.txt", "0.5\n1.0\n1.5\n", None),
-        ("a.txt", "0.5 1.0 1.0\n1.0 0.0 0.0\n1.5 1.0 0.0\n", None),
+        ("a.txt", "0.5 1\n1.0 2\n1.005 2\n1.0 2\n1.5 1\n", (1, 2, 1)),
+        ("a.txt", "0.5 1.0 1.0\n1.0 0.0 0.0\n1.5 1.0 0.0\n", (1, 2, 3)),
+        ("a.txt", "0.5 0.1\r\n1.0 0.9\r\n1.5 0.7\r\n", None),
         ("a.txt", "0.5\t0.5\tdb,2/4,0\n1.0\t1.0\tb\n1.5\t1.5\tdb\n", (1, 2, 1)),
+        ("a.txt", "0.5 0.0 0.0\n1.0 1.0 1.0\n1.5 0.0 0.0\n", (2, 1, 2)),
+        ("a.jams", jams("beat", 1, 2.0, 1), (1, 2, 1)),
+        ("a.jams", jams("beat", None, None, None), None),
+        ("a.jams", jams("beat_position", *({"position": n, "measure": 1} for n in (1, 2, 1))), (1, 2, 1)),
         ("report.json", json.dumps({"beats": {"times": [0.5, 1.0, 1.5], "numbers": [1, 2, 1]}}), (1, 2, 1)),
     ],
-    ids=["beats", "header", "unsorted", "times", "flags", "asap", "report"],
 )
 def test_every_form_of_beats_is_read(
     tmp_path: Path, name: str, text: str, numbers: tuple[int, ...] | None
@@ -91,6 +108,12 @@ def test_the_folder_of_a_run_is_read(tmp_path: Path) -> None:
     ("name", "text", "reason"),
     [
         ("a.csv", "onset,offset,midi\n0,1,60\n", "notes, not beats"),
+        ("a.csv", "0,1.5,60\n1.5,2.5,62\n", "notes or chords, not beats"),
+        ("a.lab", "0.0 1.5 C:maj\n1.5 2.5 N\n", "notes or chords, not beats"),
+        ("a.csv", "0.000,0\n0.006,220.5\n0.012,221\n0.017,0", "a row every 6 ms"),
+        ("a.txt", "22050\n44100\n", "in seconds"),
+        ("a.jams", jams("chord", "C:maj"), "has chord; it needs an annotation of beat"),
+        ("report.json", '{"beats": {"times": [1, NaN]}}', "not finite"),
         ("a.txt", "Should auld acquaintance\nbe forgot\n", "lacks a number"),
         ("a.txt", "0.5\ninf\n", "not finite"),
         ("report.json", "{}", "no beats"),
@@ -103,3 +126,16 @@ def test_what_is_not_beats_is_refused(tmp_path: Path, name: str, text: str, reas
     path = written(tmp_path / name, text)
     with pytest.raises(FullscoreError, match=reason):
         read_beats(path)
+
+
+@pytest.mark.data
+def test_beats_of_the_data(data: Path) -> None:
+    """The MIDI file of a song of POP909 follows its recording, with an intro that isn't in the annotation."""
+    song = data / "music-x-lab_POP909-Dataset" / "POP909" / "001"
+    scores = evaluate_beats(song / "beat_audio.txt", song / "beat_midi.txt")
+    assert (scores["F-measure"] or 0) > 0.95
+    assert (scores[DOWNBEAT] or 0) > 0.95
+    reggae = next((data / "CarlSouthall_MDBDrums").rglob("*_MIX.beats"))
+    own = evaluate_beats(reggae, reggae)
+    assert own.pop("Information gain") == pytest.approx(1.0)
+    assert set(own.values()) == {1.0}
