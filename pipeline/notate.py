@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import Performance, read_performance
 from transcription.notes import Note
 
+if TYPE_CHECKING:
+    from notation.score import NotatedScore
+
 SCORE_SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".pdf")
 LONGEST_WAIT_S = 1800.0  # from one onset to the next: beyond it there are two performances in one file
 LONGEST_S = 6 * 3600.0
 SHORTEST_BEAT_S = 0.05  # nobody counts faster
+
+
+@dataclass(frozen=True, slots=True)
+class Notated:
+    """A score made of a performance, the beats that it was written by, and the performance's seconds."""
+
+    score: NotatedScore
+    grid: BeatGrid
+    duration: float
 
 
 def notate_file(
@@ -29,8 +42,8 @@ def notate_file(
     pick_up: Fraction | None = None,
     simplify: bool = False,
     chords: str = "auto",
-) -> None:
-    """Write the performance ``midi`` as ``score``, in the format that its suffix says.
+) -> Notated:
+    """Write the performance ``midi`` as ``score``, in the format that its suffix says; what was written.
 
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
     without it beats are found from the notes, unless the file was made from a score and states its
@@ -78,6 +91,7 @@ def notate_file(
         write_score(written, score)
     except OSError as error:
         raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
+    return Notated(written, grid, max(note.offset for note in performance.notes))
 
 
 def stated_grid(

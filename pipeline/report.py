@@ -55,7 +55,7 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
             "notes": records["notes"].result,
             "lyrics": records["lyrics"].inputs["engine"],
         },
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **package_versions()},
         "key": records["score"].result["key"],
         "time_signature": str(grid.time_signature),
         "tempo": round(grid.tempo, 2),
@@ -93,7 +93,8 @@ def _tempo_map(grid: BeatGrid) -> list[dict[str, float]]:
     ]
 
 
-def _versions() -> dict[str, str]:
+def package_versions() -> dict[str, str]:
+    """The installed versions of the packages that decide what a run makes."""
     found = {}
     for package in PACKAGES:
         try:
