@@ -5,10 +5,11 @@ played out (:func:`unfold`).
 
 Conventions: score time in quarters from the first bar line, as Fraction; what is written, with repeats not
 played out; tied notes are one note (a tie leads to the note of the same sounding pitch that begins where
-this one ends, in the same voice if it can); pitch, spelling, keys and chord symbols of transposing parts as
-they sound. A grace note has duration 0, the onset of the note it leads to, and stands before it. The n-th
-measures of all parts are one bar, as long as the longest of them. Cue notes, hidden notes and unpitched
-notes are left out. Chord labels are in the syntax of Harte et al. (2005).
+this one ends, in the same voice if it can, else to the next one that a tie ends on); pitch, spelling, keys
+and chord symbols of transposing parts as they sound. A grace note has duration 0, the onset of the note it
+leads to, and stands before it. The n-th measures of all parts are one bar, as long as the longest of them.
+Cue notes, hidden notes and unpitched notes are left out. Chord labels are in the syntax of Harte et al.
+(2005).
 
 Limits: a jump (D.C., D.S., To Coda) is taken at the end of its bar and lands at the beginning of one;
 repeats are not nested, and none is taken after a jump until the coda; repeated bars written with a sign
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
 
 DEFAULT_TEMPO = 120.0  # quarters a minute where a score says nothing
 ROUNDING = Fraction(1, 8)  # quarters: bars nearer to their signature's length are off by a writer's rounding
+LONGEST_GAP = 2  # quarters by which some ties end too early: of arpeggios written out, of a bar's rounding
 MOST_TIMES = 100  # a repeat that says more is a mistake
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ON_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 _STEPS_BY_FIFTHS = "FCGDAEB"
 _SCALE = "CDEFGAB"
-_BEAT_UNITS = {
+_BEAT_UNITS: dict[str, int | Fraction] = {
     "long": 16, "breve": 8, "whole": 4, "half": 2, "quarter": 1, "eighth": Fraction(1, 2),
     "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
 }  # fmt: skip
@@ -348,7 +350,10 @@ def _verses(heads: Iterable[_Head]) -> dict[int, list[str]]:
 
 
 def read_musicxml(path: Path) -> ElementTree.Element:
-    """The root of a MusicXML file, plain or compressed, by parts. Raises FullscoreError where it isn't one."""
+    """The root of a MusicXML file, plain or compressed, by parts.
+
+    Raises FullscoreError where it isn't one.
+    """
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -449,7 +454,7 @@ class _Reader:
         start = self._bars[-1].end if self._bars else Fraction(0)
         signs = _Signs()
         self._signs.append(signs)
-        length = Fraction(0)
+        sounding = reach = Fraction(0)
         number = ""
         keys: Counter[tuple[int | None, str]] = Counter()
         meters: list[tuple[int, int]] = []
@@ -459,11 +464,14 @@ class _Reader:
             measure = part.measures[index]
             number = number or measure.get("number", "")
             part.open_bar()
-            length = max(length, self._read_measure(part, part_number, measure, start))
+            part_sounding, part_reach = self._read_measure(part, part_number, measure, start)
+            sounding, reach = max(sounding, part_sounding), max(reach, part_reach)
             keys[part.opening_key] += part.opening_key[0] is not None
             meters.append(part.opening_meter)
         beats, beat_type = next((meter for meter in meters if meter[0]), (0, 4))
         nominal = Fraction(4 * beats, beat_type) if beats else Fraction(4)
+        # Rests beyond the signature fill up the voices of a writer that has lost count.
+        length = max(sounding, min(reach, nominal)) if beats else reach
         if not length or abs(length - nominal) < ROUNDING:
             length = nominal
         fifths, mode = keys.most_common(1)[0][0] if keys else (None, "")
@@ -471,10 +479,10 @@ class _Reader:
 
     def _read_measure(
         self, part: _PartState, part_number: int, measure: ElementTree.Element, start: Fraction
-    ) -> Fraction:
-        """Read one part's bar; how far it reaches."""
+    ) -> tuple[Fraction, Fraction]:
+        """Read one part's bar; how far its notes reach, and its notes and rests."""
         bar, signs = len(self._bars), self._signs[-1]
-        now = reach = chord_onset = Fraction(0)
+        now = reach = sounding = chord_onset = Fraction(0)
         for element in measure:
             tag = element.tag
             if tag == "note":
@@ -485,6 +493,8 @@ class _Reader:
                     chord_onset = now
                     now += length
                     reach = max(reach, now)
+                    if element.find("rest") is None:
+                        sounding = max(sounding, now)
                 self._read_note(element, part, part_number, start + chord_onset, length, bar)
                 part.next_id += 1
             elif tag == "backup":
@@ -512,7 +522,7 @@ class _Reader:
         for ending in measure.findall("barline/ending"):
             if ending.get("type") in ("stop", "discontinue"):
                 part.endings = ()
-        return reach
+        return sounding, reach
 
     def _read_note(
         self,
@@ -578,10 +588,8 @@ def _read_attributes(element: ElementTree.Element, part: _PartState) -> None:
         chromatic = round(float(transpose.findtext("chromatic") or 0))
         octaves = int(transpose.findtext("octave-change") or 0)
         diatonic = transpose.findtext("diatonic")
-        if diatonic is None:  # the simplest interval of that size
-            fifths = (7 * chromatic + 5) % 12 - 5
-        else:
-            fifths = 7 * chromatic - 12 * int(diatonic)
+        simplest = (7 * chromatic + 5) % 12 - 5
+        fifths = simplest if diatonic is None else 7 * chromatic - 12 * int(diatonic)
         part.transposed = (chromatic + 12 * octaves, fifths)
     if (fifths_text := element.findtext("key/fifths")) is not None:
         part.fifths = int(fifths_text) + part.transposed[1]
@@ -726,25 +734,31 @@ def _sign(alter: int) -> str:
 
 def _joined(heads: Sequence[_Head]) -> tuple[ScoreNote, ...]:
     """The notes with tied heads as one, sorted."""
-    waiting: dict[tuple[int, int, Fraction], list[int]] = {}
+    waiting: dict[tuple[int, int], list[tuple[_Head, int]]] = {}  # heads that begin a tie, and their notes
     notes: list[ScoreNote] = []
     for head in sorted(heads, key=lambda head: (head.note.onset, head.note.duration)):
         note = head.note
-        place = len(notes)
-        held = waiting.get((note.part, note.pitch, note.onset)) if head.tie_stop else None
-        if held:
-            alike = (note.staff, note.voice)
-            place = next((n for n in held if (notes[n].staff, notes[n].voice) == alike), held[0])
-            held.remove(place)
+        open_ties = waiting.setdefault((note.part, note.pitch), [])
+        open_ties[:] = [tie for tie in open_ties if note.onset - tie[0].note.end <= LONGEST_GAP]
+        before = [tie for tie in open_ties if tie[0].note.onset < note.onset] if head.tie_stop else []
+        if before:
+            tie = max(before, key=lambda tie: _nearness(tie[0].note, note))
+            open_ties.remove(tie)
+            place = tie[1]
             first = notes[place]
-            notes[place] = replace(
-                first, duration=first.duration + note.duration, held=(*first.held, note.id, *note.held)
-            )
+            end = max(first.end, note.end)
+            notes[place] = replace(first, duration=end - first.onset, held=(*first.held, note.id))
         else:
+            place = len(notes)
             notes.append(note)
         if head.tie_start and not note.grace:
-            waiting.setdefault((note.part, note.pitch, note.end), []).append(place)
+            open_ties.append((head, place))
     return tuple(sorted(notes, key=lambda note: (note.onset, not note.grace, note.pitch, note.id)))
+
+
+def _nearness(first: ScoreNote, second: ScoreNote) -> tuple[bool, bool, Fraction]:
+    """How well a tie leads from one head to another: writers put some on a head that ends elsewhere."""
+    return first.end == second.onset, (first.staff, first.voice) == (second.staff, second.voice), first.onset
 
 
 # MIDI -------------------------------------------------------------------------------------------
