@@ -10,13 +10,12 @@ from typing import Any
 from evaluation.files import Scores, artefact, form_of, form_of_suffix
 from evaluation.kinds import KINDS, Kind, kind_named
 from separation.engines import FullscoreError
+from separation.files import AUDIO_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
 Measures = dict[str, Any]
 """The measures of one comparison by name; a name such as ``stems`` may hold measures by stem."""
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".mp4", ".aif", ".aiff")
 
 
 def evaluate(kind: str, reference: Path, estimate: Path, settings: object | None = None) -> Measures:

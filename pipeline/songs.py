@@ -8,11 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.workspace import STAGES_FOLDER, STEMS_FOLDER
-
-AUDIO_SUFFIXES = (
-    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov",
-    ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".wave", ".webm", ".wma", ".wv",
-)  # fmt: skip
+from separation.files import AUDIO_SUFFIXES
 
 
 def collect_songs(given: Sequence[Path]) -> tuple[tuple[Path, ...], dict[str, str]]:
