@@ -46,6 +46,12 @@ class LyricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StemsSettings:
+    window: float = _option(1.0, "seconds of a frame of BSS Eval (default: 1)")
+    hop: float = _option(1.0, "seconds from one frame to the next (default: 1)")
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """One kind of artefact.
 
@@ -125,7 +131,7 @@ KINDS: dict[str, Kind] = {
             shows="the words line by line, on the terminal or as a page (OUT.html)",
         ),
         Kind("lyrics-timing", "when words and lines are sung", "lyrics.lrc", (".lrc", ".csv", ".txt")),
-        Kind("stems", "separated stems: folders of recordings", "stems", ()),
+        Kind("stems", "separated stems: folders of recordings", "stems", (), settings=StemsSettings),
         Kind(
             "score", "written scores", "score.musicxml", _SCORES,
             picture="score_diff", shows="both scores with the wrong notes coloured (OUT.svg or .pdf)",
