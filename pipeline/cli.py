@@ -125,6 +125,21 @@ def _parser() -> argparse.ArgumentParser:
         if kind.shows:
             compare.add_argument("--show", nargs="?", type=Path, const=Path(), metavar="OUT", help=kind.shows)
 
+    benchmark = command(
+        "benchmark", _benchmark, "run songs with ground truth and say how right each stage is"
+    )
+    benchmark.add_argument("folder", type=Path, help="holds songs with their ground truth")
+    benchmark.add_argument("-o", "--out", type=Path, required=True, help="where the results are written")
+    benchmark.add_argument("--name", default="benchmark", help="what the run is called")
+    benchmark.add_argument("--only", nargs="+", default=[], metavar="TEXT", help="songs called like this")
+    benchmark.add_argument(
+        "--own-words", action="store_true", help="give each song its true words, to be timed"
+    )
+    benchmark.add_argument("--peers", default="all", help="programs beside: all, none or names, by commas")
+    benchmark.add_argument("--compare", type=Path, metavar="OTHER", help="results.json of another run")
+    _add_settings(benchmark, Settings)
+    benchmark.add_argument("--force", action="store_true", help="do everything again")
+
     models = command("models", _models, "list, fetch and find model weights")
     models.add_argument("action", choices=("list", "fetch", "path"))
     models.add_argument("names", nargs="*", metavar="MODEL", help="for fetch: which models")
@@ -219,13 +234,17 @@ def _engine_option(text: str) -> tuple[str, str, str]:
 # --- commands ---------------------------------------------------------------------------------------
 
 
+def _settings(given: argparse.Namespace) -> Settings:
+    values = {field.name: getattr(given, field.name) for field in dataclasses.fields(Settings)}
+    return Settings(**{**values, "options": tuple(given.options)})
+
+
 def _transcribe(given: argparse.Namespace) -> int:
     from pipeline.engines import check_means, check_names
     from pipeline.songs import collect_songs, folder_names
     from pipeline.transcribe import transcribe
 
-    values = {field.name: getattr(given, field.name) for field in dataclasses.fields(Settings)}
-    settings = Settings(**{**values, "options": tuple(given.options)})
+    settings = _settings(given)
     try:
         check_names(settings)
     except FullscoreError as error:
@@ -329,6 +348,35 @@ def _evaluate(given: argparse.Namespace) -> int:
         shown = kind.show(given.reference, given.estimate, settings, out)
         print(shown, file=sys.stderr if given.json else sys.stdout)
     return DONE
+
+
+def _benchmark(given: argparse.Namespace) -> int:
+    from pipeline.benchmark import run_benchmark
+    from pipeline.engines import check_means, check_names
+    from pipeline.peers import peers_named
+
+    settings = _settings(given)
+    try:
+        check_names(settings)
+        peers = peers_named(given.peers)
+    except FullscoreError as error:
+        print(f"fullscore benchmark: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    check_means(settings)
+    results = run_benchmark(
+        given.folder,
+        given.out,
+        settings,
+        name=given.name,
+        own_words=given.own_words,
+        peers=peers,
+        compare=given.compare,
+        only=given.only,
+        force=given.force,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+    )
+    print(given.out / "report.html")
+    return FAILED if any(row["failed"] for row in results["songs"].values()) else DONE
 
 
 def _models(given: argparse.Namespace) -> int:
