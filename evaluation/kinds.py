@@ -123,7 +123,7 @@ KINDS: dict[str, Kind] = {
         Kind("beats", "beats and downbeats", "report.json", (".csv", ".beats", ".jams", ".txt", ".json")),
         Kind("chords", "chords in seconds", "report.json", (".lab", ".csv", ".jams", ".txt", ".json")),
         Kind("key", "the key", "report.json", (*_SCORES, ".jams", ".txt", ".json")),
-        Kind("meter", "the time signature", "report.json", (*_SCORES, ".json")),
+        Kind("meter", "the time signature", "report.json", (*_SCORES, ".txt", ".json")),
         Kind("melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json")),
         Kind(
             "lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc"),

@@ -1,36 +1,58 @@
 """The time signature of a song.
 
-Measure: ``Time signature``, 1 if two scores begin with the same one, else 0.
+Measures: ``Time signature``, 1 if both begin with the same one, else 0; and for two scores ``Time signature
+throughout``, the share of the reference's length (in quarters, repeats played out) in which the estimate has
+the same one.
+
+Conventions: signatures are the same if they are written alike: 2/2 is not 4/4, 3/4 not 6/8; 3+2/8 counts as
+5/8. The first of a score is that of its first full bar: some writers sign a pick-up bar by its own length.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from evaluation.files import Scores, artefact
-from evaluation.key import from_report
+from evaluation.files import Scores, artefact, read_text
+from evaluation.key import Spans, from_report, throughout
 from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
 
 TIME_SIGNATURE = "Time signature"
+THROUGHOUT = "Time signature throughout"
 
-MEANINGS = {TIME_SIGNATURE: "1 if the first is the same"}
+MEANINGS = {
+    TIME_SIGNATURE: "1 if the first is the same",
+    THROUGHOUT: "share of the score under the right one (of two scores)",
+}
 MAIN = (TIME_SIGNATURE,)
 
 
 def evaluate_meter(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
-    """Whether two scores begin with the same time signature: MusicXML, a run's report or folder."""
-    meters = [read_meter(artefact(path, "report.json")) for path in (reference, estimate)]
-    return {TIME_SIGNATURE: float(meters[0] == meters[1])}
+    """The measures of two time signatures: scores, a run's report or folder, text (``3/4``)."""
+    paths = [artefact(path, "report.json") for path in (reference, estimate)]
+    (true, true_bars), (found, found_bars) = (_read(path) for path in paths)
+    return {TIME_SIGNATURE: float(true == found), **throughout(THROUGHOUT, true_bars, found_bars)}
 
 
 def read_meter(path: Path) -> str:
-    """The time signature at the start (``3/4``). Raises FullscoreError where there is none."""
-    if path.suffix.lower() == ".json":
-        return str(from_report(path, "time_signature"))
-    from evaluation.score import read_musicxml
+    """The first time signature of a file. Raises FullscoreError where there is none."""
+    return _read(path)[0]
 
-    time = read_musicxml(path).find(".//attributes/time")
-    if time is None:
-        raise FullscoreError(f"{path} has no time signature; give a score with one")
-    return f"{time.findtext('beats')}/{time.findtext('beat-type')}"
+
+def _read(path: Path) -> tuple[str, Spans]:
+    """The first time signature of a file, and of a score those of its bars."""
+    suffix = path.suffix.lower()
+    if suffix in (".musicxml", ".xml", ".mxl", ".mid", ".midi"):
+        from evaluation.scorefile import read_score, unfold
+
+        bars = [bar for bar in unfold(read_score(path)).bars if bar.meter]
+        if not bars:
+            raise FullscoreError(f"{path} has no time signature; give a score with one")
+        first = bars[1] if len(bars) > 1 and bars[0].length < bars[1].length else bars[0]
+        return first.meter, [(bar.start, bar.end, bar.meter) for bar in bars]
+    text = str(from_report(path, "time_signature")) if suffix == ".json" else read_text(path)
+    match = re.match(r"\s*(\d+)\s*/\s*(\d+)\s*$", text)
+    if match is None:
+        raise FullscoreError(f"{path} has no time signature such as 3/4; write one, or give a score")
+    return f"{int(match[1])}/{int(match[2])}", ()

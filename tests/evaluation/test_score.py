@@ -1,19 +1,13 @@
-import json
 import zipfile
 from fractions import Fraction
 from pathlib import Path
 
-import pytest
-
-from evaluation.key import evaluate_key, read_key
-from evaluation.meter import evaluate_meter
 from evaluation.score import (
     WrittenNote,
     evaluate_score,
     read_written,
     written_scores,
 )
-from separation.engines import FullscoreError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
 
@@ -41,7 +35,6 @@ def test_musicxml_is_read_as_sounding(tmp_path: Path) -> None:
     half = Fraction(1, 2)
     expected = [(0, 60, 1), (half, 48, 3 * half), (1, 63, 3 * half), (1, 67, 1)]
     assert [(note.onset, note.pitch, note.length) for note in read_written(path)] == expected
-    assert read_key(path) == "C minor"
     with zipfile.ZipFile(tmp_path / "small.mxl", "w") as archive:
         archive.writestr(
             "META-INF/container.xml",
@@ -71,31 +64,3 @@ def test_a_score_equals_itself() -> None:
     scores = evaluate_score(EXAMPLE, EXAMPLE)
     assert scores.pop("Written_shift_quarters") == 0
     assert set(scores.values()) == {1.0}
-
-
-@pytest.mark.parametrize(
-    ("estimate", "score"),
-    [("F major", 1.0), ("C major", 0.5), ("d minor", 0.3), ("F:min", 0.2), ("Gb:maj", 0.0)],
-)
-def test_keys_by_their_kinship(tmp_path: Path, estimate: str, score: float) -> None:
-    report = tmp_path / "report.json"
-    report.write_text(json.dumps({"key": estimate, "time_signature": "4/4"}), encoding="utf-8")
-    assert evaluate_key(EXAMPLE, report) == {"Weighted Score": score}
-    assert evaluate_meter(EXAMPLE, tmp_path) == {"Time signature": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "reason"),
-    [
-        ("a.musicxml", "no XML", "not MusicXML"),
-        ("a.musicxml", "<html/>", "not a MusicXML score"),
-        ("a.musicxml", "<score-partwise/>", "no key signature"),
-        ("report.json", "{}", "names no key"),
-        ("a.txt", "H-Dur", "can't be compared"),
-    ],
-)
-def test_what_has_no_key_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
-    path = tmp_path / name
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(FullscoreError, match=reason):
-        evaluate_key(EXAMPLE, path)
