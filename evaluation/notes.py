@@ -1,208 +1,269 @@
 """Note transcription: how many notes were found, at the right time and pitch.
 
-Measures: those of ``mir_eval.transcription.evaluate`` under its names, from Bay, Ehmann and Downie (2009)
-and Raffel et al. (2014). A note counts as found if its onset is within 50 ms and its pitch within half
-a semitone, and, in the measures without ``no_offset`` in their name, its offset within 50 ms or a fifth of
-the note's length, whichever is greater. ``Onset_…`` and ``Offset_…`` ignore pitch.
+Measures:
+
+* those of ``mir_eval.transcription.evaluate`` under its names (Bay, Ehmann and Downie 2009; Raffel et al.
+  2014). A note counts as found if its onset is within 50 ms and its pitch within half a semitone, and, in
+  the measures without ``no_offset`` in their name, its offset within 50 ms or a fifth of the note's length,
+  whichever is greater. ``Onset_…`` and ``Offset_…`` ignore pitch.
+* ``…_velocity``: those of ``mir_eval.transcription_velocity`` (Hawthorne et al. 2018), where both files have
+  velocities: of the notes found, those whose velocity is within a tenth of the reference's range, after the
+  straight line that fits the found ones best.
+* ``…_octave_invariant``: the same notes by pitch class.
+* ``Frame_…``: what sounds every 10 ms (:mod:`evaluation.frames`).
+* ``stems``: all of them for each stem, and ``Pooled_…``: matched within stems, then added up, where both
+  files name stems. The measures without this prefix are blind to stems.
+* ``Lag_s``: by how many seconds the estimate is late throughout, guessed from the notes of equal pitch;
+  always given, and taken off only where the settings say so.
 
 Conventions: times in seconds; pitch in Hz inside, MIDI numbers converted at A4 = 440 Hz.
-Beyond mir_eval: what is undefined (precision of no notes, recall of no reference, overlap without
-either) is None, where mir_eval gives 0 and warns.
+Equal to mir_eval 0.8 in every measure it has, overlaps included: the matching is the same, pair by pair
+(:mod:`evaluation.matching`). Beyond it: what is undefined (precision of no notes, recall of no reference,
+overlap without either) is None, where mir_eval gives 0 and warns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import Scores, artefact, numbers, read_rows, read_text, split_header
-from separation.engines import FullscoreError
+from evaluation.files import Scores, artefact
+from evaluation.frames import FrameCounts, frame_counts
+from evaluation.kinds import NotesSettings
+from evaluation.matching import Pairs, matching, matching_size, note_pairs, reach, within
+from evaluation.notefiles import NoteTable, hz_to_midi, read_notes
+
+__all__ = ["MAIN", "MEANINGS", "NoteTable", "evaluate_notes", "lag", "note_scores", "read_notes"]
 
 Floats = npt.NDArray[np.float64]
 
-LOWEST_PIANO_KEY = 21  # MIDI; a "pitch" column that never reaches it holds durations
-HIGHEST_KEY = 127
+VELOCITY_TOLERANCE = 0.1  # of the range of the reference's velocities
+MOST_LAG = 5.0  # seconds in which a constant lag is looked for
+LAG_STEP = 0.005  # seconds between the lags that are tried
+LAG_SPREAD = 0.025  # seconds by which notes may scatter about a lag
+NEARLY = 0.9  # of the commonest lag's notes: of all lags as common the smallest is taken
 
-_NAMES = (
-    "Precision",
-    "Recall",
-    "F-measure",
-    "Average_Overlap_Ratio",
-    "Precision_no_offset",
-    "Recall_no_offset",
-    "F-measure_no_offset",
-    "Average_Overlap_Ratio_no_offset",
-    "Onset_Precision",
-    "Onset_Recall",
-    "Onset_F-measure",
-    "Offset_Precision",
-    "Offset_Recall",
-    "Offset_F-measure",
-)
+MAIN = ("F-measure", "F-measure_no_offset")
+MEANINGS = {
+    "Precision": "share of the notes found that are right in onset, offset and pitch",
+    "Recall": "share of the true notes that were found so",
+    "F-measure": "the two in one (harmonic mean)",
+    "Average_Overlap_Ratio": "how far matched notes overlap in time",
+    "Precision_no_offset": "share of the notes found that are right in onset and pitch, wherever they end",
+    "Recall_no_offset": "share of the true notes that were found so",
+    "F-measure_no_offset": "the two in one",
+    "Onset_F-measure": "notes right in onset, whatever their pitch",
+    "Offset_F-measure": "notes right in offset, whatever their pitch",
+    "F-measure_velocity": "notes right in onset, offset, pitch and, in proportion, velocity",
+    "F-measure_no_offset_velocity": "the same wherever they end",
+    "F-measure_octave_invariant": "notes right in onset, offset and pitch, octaves ignored",
+    "F-measure_no_offset_octave_invariant": "the same wherever they end",
+    "Frame_Precision": "share of what sounds, every 10 ms, that is right",
+    "Frame_Recall": "share of what should sound that does",
+    "Frame_F-measure": "the two in one",
+    "Frame_Accuracy": "right pitches to right, wrong and missing ones",
+    "Frame_Chroma_Accuracy": "the same, octaves ignored",
+    "Pooled_F-measure": "right in onset, offset and pitch within their stems, all stems together",
+    "Pooled_F-measure_no_offset": "the same wherever they end",
+    "Lag_s": "seconds by which the estimate is late throughout (taken off only with --lag)",
+}
+
+
+def evaluate_notes(
+    reference: Path, estimate: Path, settings: NotesSettings = NotesSettings()
+) -> dict[str, Any]:
+    """All measures of two files of notes; either may be the folder of a run.
+
+    Raises FullscoreError where a file can't be read as notes (:func:`evaluation.notefiles.read_notes`).
+    """
+    true, found = (read_notes(artefact(path, "notes.json")) for path in (reference, estimate))
+    if settings.stem is not None:
+        true, found = true.of(settings.stem), found.of(settings.stem)
+    late = lag(true, found)
+    if settings.lag and late is not None:
+        found = replace(found, intervals=found.intervals - late)
+    measures: dict[str, Any] = {**note_scores(true, found, settings), "Lag_s": late}
+    if true.stems and found.stems and settings.stem is None:
+        counts = {
+            stem: _counted(true.of(stem), found.of(stem), settings)
+            for stem in sorted({*true.stems, *found.stems})
+        }
+        pooled = _added(list(counts.values()))
+        measures |= {f"Pooled_{name}": value for name, value in pooled.scores().items()}
+        measures["stems"] = {stem: counted.scores() for stem, counted in counts.items()}
+    return measures
+
+
+def note_scores(
+    reference: NoteTable, estimate: NoteTable, settings: NotesSettings = NotesSettings()
+) -> Scores:
+    """The measures of two tables, blind to stems and without the lag; None where undefined."""
+    return _counted(reference, estimate, settings).scores()
+
+
+# Counting ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class NoteTable:
-    """Notes as mir_eval takes them: (n, 2) onsets and offsets in seconds, n pitches in Hz, n stem names.
+class _Tally:
+    """Notes matched, sought and found, and how far each matched pair overlaps (None: not measured)."""
 
-    ``stems`` is empty where the file names none.
-    """
+    matched: int
+    sought: int
+    found: int
+    overlaps: Floats | None = None
 
-    intervals: Floats
-    pitches_hz: Floats
-    stems: tuple[str, ...] = ()
-
-    def of(self, stem: str) -> NoteTable:
-        """The notes of one stem; all of them where the file names no stems."""
-        if not self.stems:
-            return self
-        chosen = np.array([name == stem for name in self.stems], dtype=bool)
-        return NoteTable(self.intervals[chosen], self.pitches_hz[chosen], (stem,) * int(chosen.sum()))
-
-
-def evaluate_notes(reference: Path, estimate: Path, *, stem: str | None = None) -> Scores:
-    """mir_eval's transcription measures of two files of notes (of one ``stem`` where they name stems)."""
-    tables = read_notes(artefact(reference, "notes.json")), read_notes(artefact(estimate, "notes.json"))
-    if stem is not None:
-        tables = tables[0].of(stem), tables[1].of(stem)
-    return note_scores(*tables)
-
-
-def note_scores(reference: NoteTable, estimate: NoteTable) -> Scores:
-    """mir_eval's transcription measures, None where undefined."""
-    found, sought = len(estimate.pitches_hz), len(reference.pitches_hz)
-    if found == 0 or sought == 0:
-        return {name: _of_nothing(name, found, sought) for name in _NAMES}
-    from mir_eval.transcription import evaluate
-
-    scores = evaluate(reference.intervals, reference.pitches_hz, estimate.intervals, estimate.pitches_hz)
-    return {name: float(scores[name]) for name in _NAMES}
-
-
-def _of_nothing(name: str, found: int, sought: int) -> float | None:
-    """A measure where one side has no notes: 0 if its denominator counts the other side, else None."""
-    if "Precision" in name:
-        return 0.0 if found else None
-    if "Recall" in name:
-        return 0.0 if sought else None
-    if "F-measure" in name:
-        return 0.0 if found or sought else None
-    return None
-
-
-def read_notes(path: Path) -> NoteTable:
-    """The notes of a MIDI file, ``notes.json``, or table. Raises FullscoreError where it is none of them.
-
-    A table has a header with onset, offset (or duration) and midi, note, pitch or hz, each perhaps with
-    a unit (``onset_s``), or no header and the columns onset, offset, pitch (mir_eval), where pitches are Hz
-    if any is fractional or above 127, or onset, Hz, duration (vocadito), where the third column
-    stays below the lowest pitch of a piano.
-    """
-    reader: Callable[[Path], NoteTable] = {
-        ".mid": _read_midi,
-        ".midi": _read_midi,
-        ".json": _read_notes_json,
-    }.get(path.suffix.lower(), _read_table)
-    table = reader(path)
-    if (table.intervals < 0).any():
-        raise FullscoreError(f"{path} has a note before the start of the recording; mend its times")
-    if (table.intervals[:, 1] <= table.intervals[:, 0]).any():
-        raise FullscoreError(f"{path} has a note that doesn't end after it starts; mend its times")
-    if (table.pitches_hz <= 0).any():
-        raise FullscoreError(f"{path} has a note whose pitch is not positive; mend its pitches")
-    return table
-
-
-def _read_table(path: Path) -> NoteTable:
-    header, rows = split_header(read_rows(path))
-    if header is None and not rows:
-        return _table([], [], [])
-    columns = _columns_by_name(header, path) if header else _columns_by_place(rows, path)
-    stem_at = header.index("stem") if header and "stem" in header else None
-    values = np.array(
-        [numbers(row, columns.places, path, line) for line, row in enumerate(rows, 1)], dtype=np.float64
-    ).reshape(-1, 3)
-    onsets, ends, pitches = values.T
-    hz = pitches if columns.hz else _midi_to_hz(pitches)
-    offsets = onsets + ends if columns.durations else ends
-    stems = () if stem_at is None else tuple(row[stem_at] if stem_at < len(row) else "" for row in rows)
-    return NoteTable(np.stack([onsets, offsets], axis=1), hz, stems)
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """Which columns hold onset, offset or duration, and pitch, and how the last two are meant."""
-
-    places: tuple[int, int, int]
-    durations: bool
-    hz: bool
-
-
-def _columns_by_name(header: list[str], path: Path) -> _Columns:
-    bare = [name.removesuffix("_s").removesuffix("_sec") for name in header]
-
-    def first(*names: str) -> int | None:
-        return next((bare.index(name) for name in names if name in bare), None)
-
-    onset, offset, duration = first("onset", "start"), first("offset", "end"), first("duration")
-    midi, hz = first("midi", "note", "pitch"), first("hz", "pitch_hz", "frequency")
-    end, tone = (duration if offset is None else offset), (hz if midi is None else midi)
-    if onset is None or end is None or tone is None:
-        raise FullscoreError(
-            f"{path} has the columns {', '.join(header)[:80]}; notes need onset, offset and midi (or hz)"
+    def __add__(self, other: _Tally) -> _Tally:
+        overlaps = None
+        if self.overlaps is not None and other.overlaps is not None:
+            overlaps = np.concatenate([self.overlaps, other.overlaps])
+        return _Tally(
+            self.matched + other.matched, self.sought + other.sought, self.found + other.found, overlaps
         )
-    return _Columns((onset, end, tone), durations=offset is None, hz=midi is None)
+
+    def scores(self, form: str) -> Scores:
+        """``form`` is a measure's name with a place for what is measured."""
+        precision = self.matched / self.found if self.found else None
+        recall = self.matched / self.sought if self.sought else None
+        f_measure: float | None = 0.0
+        if precision is None and recall is None:
+            f_measure = None
+        elif precision and recall:
+            f_measure = 2 * precision * recall / (precision + recall)
+        scores = {
+            form.format("Precision"): precision,
+            form.format("Recall"): recall,
+            form.format("F-measure"): f_measure,
+        }
+        if self.overlaps is not None:
+            mean = float(np.mean(self.overlaps)) if len(self.overlaps) else 0.0
+            scores[form.format("Average_Overlap_Ratio")] = mean if self.found and self.sought else None
+        return scores
 
 
-def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
-    values = np.array([numbers(row, (0, 1, 2), path, line) for line, row in enumerate(rows, 1)])
-    if values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min():
-        return _Columns((0, 2, 1), durations=True, hz=True)
-    fractional = bool((values[:, 2] % 1).any())
-    return _Columns((0, 1, 2), durations=False, hz=fractional or values[:, 2].max() > HIGHEST_KEY)
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What was counted between two tables: notes by the forms of their measures' names, and frames."""
+
+    notes: dict[str, _Tally]
+    frames: FrameCounts
+    chroma: FrameCounts
+
+    def scores(self) -> Scores:
+        scores: Scores = {}
+        for form, tally in self.notes.items():
+            scores |= tally.scores(form)
+        return scores | self.frames.scores("Frame_") | self.chroma.scores("Frame_Chroma_")
 
 
-def _read_notes_json(path: Path) -> NoteTable:
-    from transcription.notes_io import read_notes_json
+def _added(counts: list[_Counts]) -> _Counts:
+    first, *others = counts
+    for other in others:
+        notes = {form: first.notes[form] + other.notes[form] for form in first.notes}
+        first = _Counts(notes, first.frames + other.frames, first.chroma + other.chroma)
+    return first
 
-    notes = read_notes_json(path)
-    return _table(
-        [(note.onset, note.offset) for note in notes],
-        [note.pitch for note in notes],
-        [note.stem for note in notes],
+
+def _counted(reference: NoteTable, estimate: NoteTable, settings: NotesSettings) -> _Counts:
+    sought, found = len(reference.pitches_hz), len(estimate.pitches_hz)
+    lengths = reference.intervals[:, 1] - reference.intervals[:, 0]
+    # As mir_eval has it: the tolerance of an offset is the reference note's.
+    offset_tolerances = np.maximum(settings.offset_ratio * np.abs(lengths), settings.offset_tolerance)
+
+    def tally(pairs: Pairs, overlaps: bool = True) -> _Tally:
+        return _Tally(
+            len(pairs[0]), sought, found, _overlaps(reference, estimate, pairs) if overlaps else None
+        )
+
+    def alike(octave_invariant: bool) -> tuple[Pairs, Pairs]:
+        """The matched notes with and without regard to offsets."""
+        true, heard = note_pairs(
+            reference.intervals[:, 0], reference.pitches_hz, estimate.intervals[:, 0], estimate.pitches_hz,
+            settings.onset_tolerance, settings.pitch_tolerance, octave_invariant=octave_invariant,
+        )  # fmt: skip
+        ended = within(reference.intervals[true, 1], estimate.intervals[heard, 1], offset_tolerances[true])
+        return matching((true[ended], heard[ended])), matching((true, heard))
+
+    def by_time(column: int, tolerance: float | Floats) -> _Tally:
+        times = np.sort(estimate.intervals[:, column])
+        reached = reach(reference.intervals[:, column], times, tolerance)
+        return _Tally(matching_size(*reached, found), sought, found)
+
+    whole, begun = alike(octave_invariant=False)
+    notes = {
+        "{}": tally(whole),
+        "{}_no_offset": tally(begun),
+        "Onset_{}": by_time(0, settings.onset_tolerance),
+        "Offset_{}": by_time(1, offset_tolerances),
+    }
+    if reference.velocities is not None and estimate.velocities is not None:
+        loudness = reference.velocities, estimate.velocities
+        notes["{}_velocity"] = tally(_as_loud(*loudness, whole))
+        notes["{}_no_offset_velocity"] = tally(_as_loud(*loudness, begun))
+    whole, begun = alike(octave_invariant=True)
+    notes["{}_octave_invariant"] = tally(whole, overlaps=False)
+    notes["{}_no_offset_octave_invariant"] = tally(begun, overlaps=False)
+    return _Counts(notes, *frame_counts(reference, estimate))
+
+
+def _overlaps(reference: NoteTable, estimate: NoteTable, pairs: Pairs) -> Floats:
+    """The time in which both notes of each pair sound, to the time in which either does or is between."""
+    true, found = reference.intervals[pairs[0]], estimate.intervals[pairs[1]]
+    both = np.minimum(true[:, 1], found[:, 1]) - np.maximum(true[:, 0], found[:, 0])
+    either = np.maximum(true[:, 1], found[:, 1]) - np.minimum(true[:, 0], found[:, 0])
+    return np.asarray(both / either)
+
+
+def _as_loud(reference: Floats, estimate: Floats, pairs: Pairs) -> Pairs:
+    """The matched pairs whose velocities agree, once the estimate's are fitted to the reference's."""
+    if len(pairs[0]) == 0:
+        return pairs
+    low = reference.min()
+    scaled = (reference - low) / max(1.0, float(reference.max() - low))
+    true, found = scaled[pairs[0]], estimate[pairs[1]]
+    slope, level = np.linalg.lstsq(np.stack([found, np.ones(len(found))], axis=1), true, rcond=None)[0]
+    agree = np.abs(slope * found + level - true) < VELOCITY_TOLERANCE
+    return pairs[0][agree], pairs[1][agree]
+
+
+# Lag --------------------------------------------------------------------------------------------
+
+
+def lag(reference: NoteTable, estimate: NoteTable) -> float | None:
+    """By how many seconds the estimate is late throughout; None where no two notes have the same pitch.
+
+    Of the differences between onsets of equal pitch (to the semitone) within :data:`MOST_LAG`, the
+    commonest within :data:`LAG_SPREAD`, the smallest of nearly as common ones; then the median about it.
+    """
+    differences = _onset_differences(reference, estimate)
+    if len(differences) == 0:
+        return None
+    ordered = np.sort(differences)
+    tried = np.arange(-round(MOST_LAG / LAG_STEP), round(MOST_LAG / LAG_STEP) + 1) * LAG_STEP
+    support = np.searchsorted(ordered, tried + LAG_SPREAD, side="right") - np.searchsorted(
+        ordered, tried - LAG_SPREAD
     )
+    common = tried[support >= NEARLY * support.max()]
+    found = float(common[np.argmin(np.abs(common))])
+    for _ in range(2):  # the first median is drawn towards the rim at which the search began
+        found = float(np.median(ordered[np.abs(ordered - found) <= 2 * LAG_SPREAD]))
+    return found
 
 
-def _read_midi(path: Path) -> NoteTable:
-    """Every note of a MIDI file; its tracks' names (drum tracks: ``drums``) are the stems."""
-    from transcription.midi import open_midi
-
-    if not path.is_file():
-        read_text(path)  # says why it can't be read
-    midi = open_midi(path)
-    notes = [
-        (note, "drums" if player.is_drum else player.name)
-        for player in midi.instruments
-        for note in player.notes
-    ]
-    return _table(
-        [(note.start, note.end) for note, _ in notes],
-        [note.pitch for note, _ in notes],
-        [name for _, name in notes],
-    )
-
-
-def _table(intervals: list[tuple[float, float]], pitches: list[int], stems: list[str]) -> NoteTable:
-    return NoteTable(
-        np.array(intervals, dtype=np.float64).reshape(-1, 2),
-        _midi_to_hz(np.array(pitches, dtype=np.float64)),
-        tuple(stems),
-    )
-
-
-def _midi_to_hz(pitches: Floats) -> Floats:
-    return np.asarray(440.0 * 2.0 ** ((pitches - 69.0) / 12.0), dtype=np.float64)
+def _onset_differences(reference: NoteTable, estimate: NoteTable) -> Floats:
+    """Estimate minus reference, of all notes of the same semitone not further apart than MOST_LAG."""
+    true_tones, found_tones = (np.round(hz_to_midi(table.pitches_hz)) for table in (reference, estimate))
+    differences = [np.empty(0)]
+    for semitone in np.intersect1d(true_tones, found_tones):
+        true = reference.intervals[true_tones == semitone, 0]
+        found = np.sort(estimate.intervals[found_tones == semitone, 0])
+        first = np.searchsorted(found, true - MOST_LAG)
+        last = np.searchsorted(found, true + MOST_LAG, side="right")
+        counts = last - first
+        rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        differences.append(found[np.repeat(first, counts) + rank] - np.repeat(true, counts))
+    return np.concatenate(differences)
