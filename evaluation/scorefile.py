@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from xml.etree import ElementTree
 
+from evaluation.files import form_of
 from separation.engines import FullscoreError
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class Score:
 
 def read_score(path: Path) -> Score:
     """A score from MusicXML or MIDI. Raises FullscoreError where it can't be read, or isn't a score."""
-    if path.suffix.lower() in (".mid", ".midi"):
+    if form_of(path) == "MIDI":
         return _read_midi(path)
     return _Reader(path, read_musicxml(path)).score()
 
