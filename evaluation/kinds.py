@@ -42,7 +42,9 @@ class NotesSettings:
 
 @dataclass(frozen=True, slots=True)
 class LyricsSettings:
-    language: str = _option("en", "of the lyrics: a code or an English name (default: en)")
+    language: str = _option(
+        "en", "of the lyrics: a code, an English name or a table (.csv) of songs and Language (default: en)"
+    )
 
 
 @dataclass(frozen=True, slots=True)
