@@ -1,73 +1,131 @@
-"""A score as a whole: its key and its meter, and how many of its notes are written right.
+"""Two written scores compared: notes, bars, keys, spelling, words, chord symbols.
 
-Measures: those of ``evaluation.key`` and ``evaluation.meter``; for the written notes precision, recall and
-F-measure, a note being right if its pitch and its onset in the score are (``Written_…``), or its written
-length too (``…_with_length``). The estimate is shifted by whole quarters to where most of its notes
-agree, since it may have another pick-up or leading rest; the shift is ``Written_shift_quarters``.
+Measures of the written notes: precision, recall and F-measure, a note being right if its pitch and its onset
+in the score are (``Written_…``), or its written length too (``…_with_length``). The estimate is shifted by
+whole quarters to where most of its notes agree, since it may have another pick-up or leading rest; the shift
+is ``Written_shift_quarters``. Grace notes are left out, repeats not played out.
 
-Conventions: score time in quarter notes as Fraction. MusicXML is read with the standard library: tied notes
-as one; grace, cue and unpitched notes left out; repeats not played out.
-Limits: the whole score's key and meter are those at its beginning. An estimate at half or double note values
-gets few notes right.
+What follows is measured on aligned notes, and on the reference's time, to which the aligned notes lead from
+the estimate's:
+
+- key and meter: the measures of ``evaluation.key`` and ``evaluation.meter``, the time being the aligned one.
+- ``Spelling_accuracy``: the share of the aligned notes of equal pitch that have the same name (Meredith 2006
+  calls it note accuracy); ``…_enharmonic`` with the estimate's names moved as a whole to where they
+  fit best: a piece in D flat isn't wrong throughout if it is written in C sharp.
+- ``Underlay_…``: precision, recall and F-measure of the syllables, one being right if the aligned note has
+  it, case and punctuation aside; a syllable under a note that should go on with the one before (melisma)
+  costs precision. A note doubled in unison by another part has that part's syllables too.
+- ``Chord_root`` and ``Chord_majmin``: the share of the time from the reference's first chord symbol on in
+  which root, or root and third, are right (mir_eval's comparison).
+- ``Part_difference``, ``Staff_difference``: how many more parts and staves the estimate has.
+
+A measure is None where the reference says nothing of the kind, spelling also where either is a MIDI file.
+
+Limits: the first key and meter stand for the beginning only. An estimate at half or double note values
+gets few written notes right.
 """
 
 from __future__ import annotations
 
-import zipfile
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
+from statistics import median
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from evaluation.files import Scores, artefact
-from evaluation.key import evaluate_key
-from evaluation.meter import evaluate_meter
-from separation.engines import FullscoreError
+from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, throughout
+from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
+from evaluation.kinds import NoSettings
+from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
+from evaluation.meter import TIME_SIGNATURE
+from evaluation.scorefile import Bar, Score, ScoreNote, read_score
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+MEANINGS = {
+    WEIGHTED_SCORE: "key: 1 right, .5 a fifth above, .3 relative, .2 parallel",
+    SIGNATURE: "1 if the first has the same sharps or flats",
+    KEY_THROUGHOUT: "share of the score under the right sharps or flats",
+    TIME_SIGNATURE: "1 if the first is the same",
+    METER_THROUGHOUT: "share of the score under the right time signature",
+    "Spelling_accuracy": "share of the notes of right pitch that have the right name",
+    "Spelling_accuracy_enharmonic": "the same, all names moved to an enharmonic key if that fits better",
+    "Underlay_F-measure": "syllables under the right notes (precision and recall in one)",
+    "Underlay_Precision": "share of the syllables found that are right",
+    "Underlay_Recall": "share of the true syllables that were found so",
+    "Chord_root": "share of the score with the right root of the chord symbol",
+    "Chord_majmin": "the same, major and minor told apart",
+    "Written_F-measure": "notes written at the right place and pitch",
+    "Written_F-measure_with_length": "and with the right length",
+    "Written_shift_quarters": "quarters by which the estimate was moved for that",
+    "Part_difference": "parts more than there should be",
+    "Staff_difference": "staves more than there should be",
+}
+MAIN = ("Written_F-measure", "Written_F-measure_with_length", "Spelling_accuracy", "Underlay_F-measure")
+
 LARGEST_SHIFT_QUARTERS = 16  # how far the beginnings of two scores may be apart
+FINEST_PART = 10080  # of a quarter: places on the reference's time are rounded to it
+ENHARMONIC = 12  # places on the line of fifths from a name to its enharmonic equivalent
+_ON_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
+
+ScoreTime: TypeAlias = Callable[[Sequence[Fraction]], npt.NDArray[np.float64]]
+Pairs: TypeAlias = Sequence[tuple[int | None, int | None]]
+"""Aligned notes by their numbers in the two scores; None where a note has no partner."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class WrittenNote:
-    """A note of a score: onset and length in quarters, MIDI pitch."""
-
-    onset: Fraction
-    pitch: int
-    length: Fraction
-
-
-def evaluate_score(reference: Path, estimate: Path) -> Scores:
-    """Key, meter and written notes of two MusicXML scores."""
-    reference, estimate = (artefact(path, "score.musicxml") for path in (reference, estimate))
+def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
+    """Two written scores compared: MusicXML, MIDI, or the folder of a run."""
+    true, found = (read_score(artefact(path, "score.musicxml")) for path in (reference, estimate))
+    pairs: Pairs = ()
     return {
-        **evaluate_key(reference, estimate),
-        **evaluate_meter(reference, estimate),
-        **written_scores(read_written(reference), read_written(estimate)),
+        **signature_scores(true, found, pairs),
+        **chord_scores(true, found, pairs),
+        **written_scores(true.notes, found.notes),
+        **_counts(true, found),
     }
 
 
-def written_scores(reference: tuple[WrittenNote, ...], estimate: tuple[WrittenNote, ...]) -> Scores:
+def _counts(reference: Score, estimate: Score) -> Scores:
+    staves = [sum(part.staves for part in score.parts) for score in (reference, estimate)]
+    return {
+        "Part_difference": float(len(estimate.parts) - len(reference.parts)),
+        "Staff_difference": float(staves[1] - staves[0]),
+    }
+
+
+def written_scores(reference: Sequence[ScoreNote], estimate: Sequence[ScoreNote]) -> Scores:
     """Precision, recall and F-measure of the written notes; every note is matched once at most."""
-    shift = _best_shift(reference, estimate)
+    sought_notes, found_notes = (
+        [note for note in notes if not note.grace] for notes in (reference, estimate)
+    )
+    shift = _best_shift(sought_notes, found_notes)
     scores: Scores = {}
     for suffix, length in (("", False), ("_with_length", True)):
-        sought = Counter((note.onset, note.pitch, note.length if length else None) for note in reference)
+        sought = Counter((note.onset, note.pitch, note.duration if length else None) for note in sought_notes)
         found = Counter(
-            (note.onset + shift, note.pitch, note.length if length else None) for note in estimate
+            (note.onset + shift, note.pitch, note.duration if length else None) for note in found_notes
         )
-        hits = (sought & found).total()
-        everything = len(reference) + len(estimate)
-        scores[f"Written_Precision{suffix}"] = hits / len(estimate) if estimate else None
-        scores[f"Written_Recall{suffix}"] = hits / len(reference) if reference else None
-        scores[f"Written_F-measure{suffix}"] = 2 * hits / everything if everything else None
+        scores |= _rates("Written", suffix, (sought & found).total(), sought.total(), found.total())
     scores["Written_shift_quarters"] = float(shift)
     return scores
 
 
-def _best_shift(reference: tuple[WrittenNote, ...], estimate: tuple[WrittenNote, ...]) -> int:
+def _rates(name: str, suffix: str, hits: int, sought: int, found: int) -> Scores:
+    everything = sought + found
+    return {
+        f"{name}_Precision{suffix}": hits / found if found else None,
+        f"{name}_Recall{suffix}": hits / sought if sought else None,
+        f"{name}_F-measure{suffix}": 2 * hits / everything if everything else None,
+    }
+
+
+def _best_shift(reference: Sequence[ScoreNote], estimate: Sequence[ScoreNote]) -> int:
     sought = Counter((note.onset, note.pitch) for note in reference)
 
     def hits(shift: int) -> int:
@@ -76,93 +134,159 @@ def _best_shift(reference: tuple[WrittenNote, ...], estimate: tuple[WrittenNote,
     return max(range(-LARGEST_SHIFT_QUARTERS, LARGEST_SHIFT_QUARTERS + 1), key=lambda s: (hits(s), -abs(s)))
 
 
-def read_written(path: Path) -> tuple[WrittenNote, ...]:
-    """The pitched notes of all parts of a MusicXML score, as sounding, ties joined, sorted."""
-    return tuple(sorted(note for part in read_musicxml(path).iter("part") for note in _part_notes(part)))
+# On aligned notes -------------------------------------------------------------------------------
 
 
-def read_musicxml(path: Path) -> ElementTree.Element:
-    """The root of a MusicXML file, plain or compressed. Raises FullscoreError where it isn't one."""
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
-                rootfile = container.find(".//{*}rootfile")
-                name = "" if rootfile is None else rootfile.get("full-path", "")
-                root = ElementTree.fromstring(archive.read(name))
-        else:
-            root = ElementTree.fromstring(path.read_bytes())
-    except OSError as error:
-        raise FullscoreError(
-            f"can't read {path}: {error.strerror}; check its name and permissions"
-        ) from error
-    except (ElementTree.ParseError, KeyError, zipfile.BadZipFile) as error:
-        raise FullscoreError(f"{path} is not MusicXML ({error}); export it again") from error
-    if root.tag != "score-partwise":
-        raise FullscoreError(
-            f"{path} is not a MusicXML score by parts (its root is {root.tag}); export it again"
+def spelling_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
+    """The share of aligned notes of equal pitch that have the same name."""
+    names = [
+        (_fifths(a), _fifths(b))
+        for a, b in _matched(reference, estimate, pairs)
+        if a.pitch == b.pitch and a.step and b.step
+    ]
+    shares = [
+        sum(sought == found + moved for sought, found in names) / len(names) if names else None
+        for moved in (0, ENHARMONIC, -ENHARMONIC)
+    ]
+    return {
+        "Spelling_accuracy": shares[0],
+        "Spelling_accuracy_enharmonic": max((share for share in shares if share is not None), default=None),
+    }
+
+
+def _fifths(note: ScoreNote) -> int:
+    return _ON_FIFTHS[note.step] + 7 * note.alter
+
+
+def _matched(reference: Score, estimate: Score, pairs: Pairs) -> Iterator[tuple[ScoreNote, ScoreNote]]:
+    for sought, found in pairs:
+        if sought is not None and found is not None:
+            yield reference.notes[sought], estimate.notes[found]
+
+
+def underlay_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
+    """Precision, recall and F-measure of the syllables under the right notes."""
+    sung = [_sung(score.notes) for score in (reference, estimate)]
+    counts = [sum(len(_words(note)) for note in score.notes) for score in (reference, estimate)]
+    if not counts[0]:
+        return dict.fromkeys(_rates("Underlay", "", 0, 0, 0))
+    hits = 0
+    for a, b in dict.fromkeys((_place(a), _place(b)) for a, b in _matched(reference, estimate, pairs)):
+        right = sung[0][a] & sung[1][b]
+        hits += right.total()
+        sung[0][a] -= right
+        sung[1][b] -= right
+    return _rates("Underlay", "", hits, *counts)
+
+
+def _place(note: ScoreNote) -> tuple[Fraction, int, bool]:
+    """Where a note stands: unisons of several parts stand in one place."""
+    return note.onset, note.pitch, note.grace
+
+
+def _sung(notes: Iterable[ScoreNote]) -> dict[tuple[Fraction, int, bool], Counter[str]]:
+    """The syllables in each place."""
+    found: dict[tuple[Fraction, int, bool], Counter[str]] = {}
+    for note in notes:
+        found.setdefault(_place(note), Counter()).update(_words(note))
+    return found
+
+
+def _words(note: ScoreNote) -> list[str]:
+    """A note's syllables as they are compared; those of signs alone are left out."""
+    plain = (
+        re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", each.text)).casefold() for each in note.syllables
+    )
+    return [text for text in plain if text]
+
+
+# On the reference's time ------------------------------------------------------------------------
+
+
+def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
+    """The first key and time signature, and for what share of the reference's time the right ones hold."""
+    place = score_time(reference, estimate, pairs)
+    scores: Scores = dict.fromkeys(
+        (WEIGHTED_SCORE, SIGNATURE, KEY_THROUGHOUT, TIME_SIGNATURE, METER_THROUGHOUT)
+    )
+    true, found = [
+        next((bar for bar in score.bars if bar.fifths is not None), None) for score in (reference, estimate)
+    ]
+    if true is not None:
+        first = key_scores(_key(true), _key(found) if found else Key(None))
+        scores |= {name: first[name] for name in (WEIGHTED_SCORE, SIGNATURE)}
+        scores |= throughout(
+            KEY_THROUGHOUT, *_held(reference, estimate, place, lambda bar: (bar.fifths or 0) % 12)
         )
-    return root
+    meters = [next((bar.meter for bar in score.bars if bar.meter), "") for score in (reference, estimate)]
+    if meters[0]:
+        scores[TIME_SIGNATURE] = float(meters[0] == meters[1])
+        scores |= throughout(METER_THROUGHOUT, *_held(reference, estimate, place, lambda bar: bar.meter))
+    return scores
 
 
-def _part_notes(part: ElementTree.Element) -> Iterator[WrittenNote]:
-    divisions, transposition = 1, 0
-    start = Fraction(0)
-    open_ties: dict[int, WrittenNote] = {}
-    for measure in part.iter("measure"):
-        position = furthest = last_onset = start
-        for element in measure:
-            if element.tag == "attributes":
-                divisions = int(element.findtext("divisions") or divisions)
-                transposition = _transposition(element, transposition)
-                continue
-            if element.tag not in ("note", "backup", "forward"):
-                continue
-            length = Fraction(element.findtext("duration") or 0) / divisions
-            if element.tag == "backup":
-                position -= length
-            elif element.tag == "forward":
-                position += length
-            else:
-                onset = last_onset if element.find("chord") is not None else position
-                last_onset = onset
-                position = max(position, onset + length)
-                note = _written(element, onset, length, transposition)
-                if note is not None:
-                    yield from _joined(note, element, open_ties)
-            furthest = max(furthest, position)
-        start = furthest
-    yield from open_ties.values()
+def _key(bar: Bar) -> Key:
+    """The key that a bar's signature tells."""
+    mode = bar.mode if bar.mode in ("major", "minor") else ""
+    return Key((7 * (bar.fifths or 0) + (9 if mode == "minor" else 0)) % 12, mode)
 
 
-def _joined(
-    note: WrittenNote, element: ElementTree.Element, open_ties: dict[int, WrittenNote]
-) -> Iterator[WrittenNote]:
-    """``note``, joined to the one tied to it; nothing while a tie goes on."""
-    ties = {tie.get("type") for tie in element.findall("tie")}
-    if "stop" in ties and note.pitch in open_ties:
-        before = open_ties.pop(note.pitch)
-        note = WrittenNote(before.onset, note.pitch, before.length + note.length)
-    if "start" in ties:
-        open_ties[note.pitch] = note
-    else:
-        yield note
+def _held(
+    reference: Score, estimate: Score, place: ScoreTime, of: Callable[[Bar], Hashable]
+) -> Iterator[Spans]:
+    """What holds in the bars of either, on the reference's time."""
+    yield [(bar.start, bar.end, of(bar)) for bar in reference.bars]
+    bounds = place([*(bar.start for bar in estimate.bars), *(bar.end for bar in estimate.bars[-1:])])
+    exact = [Fraction(bound).limit_denominator(FINEST_PART) for bound in bounds]
+    yield [(*span, of(bar)) for span, bar in zip(pairwise(exact), estimate.bars, strict=True)]
 
 
-def _written(
-    element: ElementTree.Element, onset: Fraction, length: Fraction, transposition: int
-) -> WrittenNote | None:
-    step = element.findtext("pitch/step")
-    left_out = step is None or element.find("grace") is not None or element.find("cue") is not None
-    if left_out or step is None:
-        return None
-    alter = round(float(element.findtext("pitch/alter") or 0))
-    octave = int(element.findtext("pitch/octave") or 4)
-    return WrittenNote(onset, 12 * (octave + 1) + _STEPS[step] + alter + transposition, length)
+def chord_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
+    """mir_eval's root and majmin accuracy of the chord symbols, weighted by score time."""
+    from mir_eval import chord, util
+
+    if not reference.chords:
+        return {"Chord_root": None, "Chord_majmin": None}
+    theirs = np.asarray([float(each.onset) for each in reference.chords] + [float(reference.end)])
+    ours = score_time(reference, estimate, pairs)([*(each.onset for each in estimate.chords), estimate.end])
+    intervals, labels = util.adjust_intervals(
+        np.column_stack((ours[:-1], ours[1:])),
+        [each.label for each in estimate.chords],
+        theirs[0],
+        theirs[-1],
+        start_label=chord.NO_CHORD,
+        end_label=chord.NO_CHORD,
+    )
+    spans, sought, found = util.merge_labeled_intervals(
+        np.column_stack((theirs[:-1], theirs[1:])),
+        [each.label for each in reference.chords],
+        intervals,
+        labels,
+    )
+    lengths = util.intervals_to_durations(spans)
+    return {
+        f"Chord_{name}": float(chord.weighted_accuracy(compare(sought, found), lengths))
+        for name, compare in (("root", chord.root), ("majmin", chord.majmin))
+    }
 
 
-def _transposition(attributes: ElementTree.Element, before: int) -> int:
-    transpose = attributes.find("transpose")
-    if transpose is None:
-        return before
-    return int(transpose.findtext("chromatic") or 0) + 12 * int(transpose.findtext("octave-change") or 0)
+def score_time(reference: Score, estimate: Score, pairs: Pairs) -> ScoreTime:
+    """What leads from positions in the estimate to positions in the reference, in quarters.
+
+    Where notes are aligned it is their median onset, between them in proportion, beyond them as far
+    away as in the estimate.
+    """
+    onsets: dict[Fraction, list[Fraction]] = {}
+    for a, b in _matched(reference, estimate, pairs):
+        if not a.grace and not b.grace:
+            onsets.setdefault(b.onset, []).append(a.onset)
+    onsets = onsets or {Fraction(0): [Fraction(0)]}
+    xs = np.asarray(sorted(onsets), dtype=np.float64)
+    ys = np.maximum.accumulate(np.asarray([median(onsets[x]) for x in sorted(onsets)], dtype=np.float64))
+
+    def place(positions: Sequence[Fraction]) -> npt.NDArray[np.float64]:
+        x = np.asarray(positions, dtype=np.float64)
+        inside = np.interp(x, xs, ys)
+        return np.asarray(inside + np.minimum(x - xs[0], 0) + np.maximum(x - xs[-1], 0))
+
+    return place

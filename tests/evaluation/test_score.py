@@ -1,57 +1,60 @@
-import zipfile
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
 from evaluation.score import (
-    WrittenNote,
+    MAIN,
+    MEANINGS,
+    Pairs,
+    chord_scores,
     evaluate_score,
-    read_written,
+    signature_scores,
+    spelling_scores,
+    underlay_scores,
     written_scores,
 )
+from evaluation.scorefile import Bar, Chord, Score, ScoreNote, Syllable
+from tests.evaluation.musicxml import attributes, note, write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
 
-# Two voices, a chord, a tie over the bar line, a grace note, and a part that sounds an octave lower.
-SMALL = """<score-partwise version="4.0"><part id="P1">
-<measure number="1"><attributes><divisions>2</divisions><key><fifths>-3</fifths><mode>minor</mode></key>
-<time><beats>2</beats><beat-type>4</beat-type></time><transpose><chromatic>0</chromatic>
-<octave-change>-1</octave-change></transpose></attributes>
-<note><grace/><pitch><step>D</step><octave>5</octave></pitch></note>
-<note><pitch><step>C</step><octave>5</octave></pitch><duration>2</duration></note>
-<note><pitch><step>E</step><alter>-1</alter><octave>5</octave></pitch><duration>2</duration>
-<tie type="start"/></note>
-<note><chord/><pitch><step>G</step><octave>5</octave></pitch><duration>2</duration></note>
-<backup><duration>4</duration></backup>
-<forward><duration>1</duration></forward>
-<note><pitch><step>C</step><octave>4</octave></pitch><duration>3</duration></note></measure>
-<measure number="2">
-<note><pitch><step>E</step><alter>-1</alter><octave>5</octave></pitch><duration>1</duration>
-<tie type="stop"/></note><note><rest/><duration>3</duration></note></measure></part></score-partwise>"""
 
-
-def test_musicxml_is_read_as_sounding(tmp_path: Path) -> None:
-    path = tmp_path / "small.musicxml"
-    path.write_text(SMALL, encoding="utf-8")
-    half = Fraction(1, 2)
-    expected = [(0, 60, 1), (half, 48, 3 * half), (1, 63, 3 * half), (1, 67, 1)]
-    assert [(note.onset, note.pitch, note.length) for note in read_written(path)] == expected
-    with zipfile.ZipFile(tmp_path / "small.mxl", "w") as archive:
-        archive.writestr(
-            "META-INF/container.xml",
-            '<container><rootfiles><rootfile full-path="s.xml"/></rootfiles></container>',
+def line(*names: str, words: tuple[str, ...] = (), start: int = 0, length: Fraction = Fraction(1)) -> Score:
+    """Notes one after the other in bars of 4/4, with a syllable each where ``words`` has one."""
+    notes = []
+    for i, name in enumerate(names):
+        step, signs = name[0], name[1:]
+        alter = signs.count("#") - signs.count("b")
+        text = words[i] if i < len(words) else ""
+        notes.append(
+            ScoreNote(
+                start + i * length,
+                length,
+                60 + {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[step] + alter,
+                step,
+                alter,
+                syllables=(Syllable(text),) if text else (),
+            )
         )
-        archive.writestr("s.xml", SMALL)
-    assert read_written(tmp_path / "small.mxl") == read_written(path)
+    count = -(-(start + len(names)) // 4)
+    bars = tuple(Bar(4 * length * i, 4 * length, 4, 4, 0, "major", i) for i in range(count))
+    return Score(Path("line.musicxml"), tuple(notes), bars)
+
+
+def in_order(score: Score) -> Pairs:
+    return [(i, i) for i in range(len(score.notes))]
 
 
 def test_written_notes_by_hand() -> None:
     """Of four notes three are there, one of them too short, two quarters late throughout; one is extra."""
-    reference = tuple(WrittenNote(Fraction(i), 60 + i, Fraction(1)) for i in range(4))
+    reference = tuple(ScoreNote(Fraction(i), Fraction(1), 60 + i) for i in range(4))
     estimate = (
-        WrittenNote(Fraction(2), 60, Fraction(1)),
-        WrittenNote(Fraction(3), 61, Fraction(1, 2)),
-        WrittenNote(Fraction(4), 62, Fraction(1)),
-        WrittenNote(Fraction(4), 74, Fraction(1)),
+        ScoreNote(Fraction(2), Fraction(1), 60),
+        ScoreNote(Fraction(3), Fraction(1, 2), 61),
+        ScoreNote(Fraction(4), Fraction(0), 62, grace=True),
+        ScoreNote(Fraction(4), Fraction(1), 62),
+        ScoreNote(Fraction(4), Fraction(1), 74),
     )
     scores = written_scores(reference, estimate)
     assert scores["Written_shift_quarters"] == -2
@@ -60,7 +63,99 @@ def test_written_notes_by_hand() -> None:
     assert written_scores(reference, ())["Written_Precision"] is None
 
 
+def test_spelling_by_hand() -> None:
+    """F sharp for G flat is wrong, F for E sharp too; a wrong pitch doesn't count, nor what has no name."""
+    reference = line("C", "Gb", "E#", "D", "A")
+    estimate = line("C", "F#", "F", "E", "A")
+    pairs: Pairs = [*in_order(reference), (None, 0), (1, None)]
+    scores = spelling_scores(reference, estimate, pairs)
+    assert scores == {"Spelling_accuracy": 2 / 4, "Spelling_accuracy_enharmonic": 2 / 4}
+    unnamed = Score(
+        Path("a.mid"), tuple(ScoreNote(n.onset, n.duration, n.pitch) for n in reference.notes), ()
+    )
+    assert set(spelling_scores(reference, unnamed, pairs).values()) == {None}
+
+
+def test_a_piece_in_another_enharmonic_key() -> None:
+    """All but the last note are a diminished second away."""
+    reference, estimate = line("Db", "Eb", "F", "C"), line("C#", "D#", "E#", "C")
+    scores = spelling_scores(reference, estimate, in_order(reference))
+    assert scores == {"Spelling_accuracy": 1 / 4, "Spelling_accuracy_enharmonic": 3 / 4}
+
+
+def test_underlay_by_hand() -> None:
+    """Of four syllables one is under the note before, one is another; capitals and signs don't matter."""
+    reference = line("C", "D", "E", "F", "G", words=("Glo", "", "ri", "a,", "in"))
+    estimate = line("C", "D", "E", "F", "G", words=("glo", "ri", "", "A", "on"))
+    scores = underlay_scores(reference, estimate, in_order(reference))
+    assert scores["Underlay_Recall"] == scores["Underlay_Precision"] == scores["Underlay_F-measure"] == 2 / 4
+
+
+def test_a_syllable_on_a_melisma_costs_precision() -> None:
+    reference = line("C", "D", "E", words=("A", "", "men"))
+    estimate = line("C", "D", "E", words=("A", "a", "men"))
+    scores = underlay_scores(reference, estimate, in_order(reference))
+    assert (scores["Underlay_Recall"], scores["Underlay_Precision"]) == (1, 2 / 3)
+
+
+def test_words_are_found_on_a_unison_of_another_part() -> None:
+    """The melody is aligned with the piano's note of the same pitch and place."""
+    reference = line("C", words=("la",))
+    sung, played = line("C", words=("la",)), line("C")
+    estimate = Score(Path("b.musicxml"), (*played.notes, *sung.notes), sung.bars)
+    assert underlay_scores(reference, estimate, [(0, 0), (None, 1)])["Underlay_F-measure"] == 1
+    assert underlay_scores(played, estimate, [(0, 0)])["Underlay_F-measure"] is None
+    assert underlay_scores(reference, played, [(0, 0)])["Underlay_Recall"] == 0
+
+
+def test_chord_symbols_on_the_aligned_time() -> None:
+    """The estimate has a rest first and doubled values; of four bars one has another root, one another third."""
+    reference, estimate = line(*"CDEFGABC" * 2), line(*"CDEFGABC" * 2, start=4, length=Fraction(2))
+    labels = ("C:maj", "A:min", "F:maj", "G:7")
+    wrong = ("C:7", "A:maj", "D:min", "G:7")
+    reference = with_chords(reference, [(4 * i, label) for i, label in enumerate(labels)])
+    estimate = with_chords(estimate, [(4 + 8 * i, label) for i, label in enumerate(wrong)])
+    scores = chord_scores(reference, estimate, in_order(reference))
+    assert scores == {"Chord_root": pytest.approx(3 / 4), "Chord_majmin": pytest.approx(2 / 4)}
+    assert chord_scores(reference, line("C"), ())["Chord_root"] == 0
+    assert chord_scores(line("C"), estimate, ())["Chord_root"] is None
+
+
+def with_chords(score: Score, chords: list[tuple[int, str]]) -> Score:
+    return Score(
+        score.path, score.notes, score.bars, tuple(Chord(Fraction(at), label) for at, label in chords)
+    )
+
+
+def test_signatures_on_the_aligned_time() -> None:
+    """The estimate begins a bar late; its last two of four bars have other signatures."""
+    reference, estimate = line(*"CDEFGABC" * 2), line(*"CDEFGABC" * 2, start=4)
+    bars = [
+        Bar(b.start, b.length, 4 if i < 3 else 2, 4, 0 if i < 3 else 1, "minor")
+        for i, b in enumerate(estimate.bars)
+    ]
+    estimate = Score(estimate.path, estimate.notes, tuple(bars))
+    assert signature_scores(reference, estimate, in_order(reference)) == {
+        "Weighted Score": 0.3,
+        "Key signature": 1,
+        "Key signature throughout": 2 / 4,
+        "Time signature": 1,
+        "Time signature throughout": 2 / 4,
+    }
+
+
 def test_a_score_equals_itself() -> None:
     scores = evaluate_score(EXAMPLE, EXAMPLE)
-    assert scores.pop("Written_shift_quarters") == 0
+    assert set(MAIN) <= set(MEANINGS)
+    assert {
+        scores.pop(name) for name in ("Written_shift_quarters", "Part_difference", "Staff_difference")
+    } == {0}
     assert set(scores.values()) == {1.0}
+
+
+@pytest.mark.parametrize("bars", [[], [attributes() + note("r", 4)], [attributes() + note("C4", 4)]])
+def test_empty_and_tiny_scores_have_defined_values(tmp_path: Path, bars: list[str]) -> None:
+    path = write(tmp_path / "score.musicxml", bars)
+    for pair in ((EXAMPLE, path), (path, EXAMPLE), (path, path)):
+        scores = evaluate_score(*pair)
+        assert all(value is None or value == value for value in scores.values())
