@@ -1,0 +1,323 @@
+"""Chord transcription.
+
+Measures: those of ``mir_eval.chord.evaluate`` under its names (Pauwels and Peeters, 2013; Raffel et al.,
+2014): the share of the time in which the chords agree in their root, thirds, triads, tetrads, among major and
+minor chords, among those and sevenths, or in three tones (``mirex``); ``…_inv`` with the bass; and how well
+the changes agree (``underseg``, ``overseg``, ``seg``; Harte, 2010). Songs together weigh by their length, as
+in the MIREX task. What is undefined (no reference, or none of its chords is of the vocabulary) is None, where
+mir_eval gives 0 and warns.
+
+Conventions: seconds; labels in the syntax of Harte et al. (2005), ``N`` for no chord and ``X`` for an unknown
+one. The estimate is cut to the reference's span and filled up with ``N``. So are gaps within either; where
+chords overlap, the earlier ends when the later begins; what lasts no time is left out.
+
+Files: tables of start, end and label (``.lab``, POP909, csv); JAMS (``chord``, ``chord_harte``); the report
+of a run. Lead-sheet labels (``Cm7``, ``F#ø``, ``Bb/D``) are understood; limits are those of mir_eval's
+vocabulary.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.files import Scores, artefact, is_number, read_json, read_text
+from evaluation.jams import read_jams
+from evaluation.kinds import NoSettings
+from separation.engines import FullscoreError
+
+_COMPARED = {
+    "thirds": "root and third",
+    "thirds_inv": "root, third and bass",
+    "triads": "the triad",
+    "triads_inv": "the triad and its bass",
+    "tetrads": "all tones within an octave",
+    "tetrads_inv": "all tones and the bass",
+    "root": "the root",
+    "mirex": "at least three tones",
+    "majmin": "major or minor (of chords that are)",
+    "majmin_inv": "the same and the bass",
+    "sevenths": "major, minor and their sevenths (of chords that are)",
+    "sevenths_inv": "the same and the bass",
+}
+_SEGMENTED = {
+    "underseg": "1: no change is missed",
+    "overseg": "1: no change is too many",
+    "seg": "the lower of both",
+}
+MEANINGS = {name: f"share of the time right in {what}" for name, what in _COMPARED.items()} | _SEGMENTED
+MAIN = ("majmin", "sevenths")
+
+NO_CHORD = "N"
+SMALL_GAP_S = 0.01  # a smaller gap is a rounding: the chord before goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """A chord from ``start`` to ``end`` (seconds), in Harte's syntax."""
+
+    start: float
+    end: float
+    label: str
+
+
+def evaluate_chords(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
+    """mir_eval's chord measures of two files of chords."""
+    return chord_scores(*(read_chords(artefact(path, "report.json")) for path in (reference, estimate)))
+
+
+def pool_chords(pairs: Sequence[tuple[Path, Path]], settings: NoSettings = NoSettings()) -> Scores:
+    """The means over songs, each weighing by the length of its reference."""
+    lengths, songs = [], []
+    for reference, estimate in pairs:
+        chords = read_chords(artefact(reference, "report.json"))
+        lengths.append(chords[-1].end - chords[0].start if chords else 0.0)
+        songs.append(chord_scores(chords, read_chords(artefact(estimate, "report.json"))))
+    means: Scores = {}
+    for name in MEANINGS:
+        rows = [
+            (length, value)
+            for length, song in zip(lengths, songs, strict=True)
+            if (value := song[name]) is not None
+        ]
+        total = sum(length for length, _ in rows)
+        means[name] = sum(length * value for length, value in rows) / total if total else None
+    return means
+
+
+def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Scores:
+    """mir_eval's chord measures, None where undefined. Chords are sorted and don't overlap."""
+    scores: Scores = dict.fromkeys(MEANINGS)
+    if not reference:
+        return scores
+    import mir_eval
+
+    filled = [_filled(side, reference[0].start, reference[-1].end) for side in (reference, estimate)]
+    sides = [
+        (np.array([(chord.start, chord.end) for chord in side]), [chord.label for chord in side])
+        for side in filled
+    ]
+    spans, *labels = mir_eval.util.merge_labeled_intervals(*sides[0], *sides[1])
+    durations = mir_eval.util.intervals_to_durations(spans)
+    for name in _COMPARED:
+        agree = getattr(mir_eval.chord, name)(*labels)
+        if np.any(agree >= 0):
+            scores[name] = float(mir_eval.chord.weighted_accuracy(agree, durations))
+    merged = [mir_eval.chord.merge_chord_intervals(*side) for side in sides]
+    for name in _SEGMENTED:
+        scores[name] = float(getattr(mir_eval.chord, name)(*merged))
+    return scores
+
+
+def _filled(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:
+    """The chords between two times, without gaps."""
+    filled: list[Chord] = []
+    now = start
+    for chord in chords:
+        begin, stop = max(chord.start, start), min(chord.end, end)
+        if stop <= begin:
+            continue
+        if begin - now > SMALL_GAP_S or (begin > now and not filled):
+            filled.append(Chord(now, begin, NO_CHORD))
+        elif begin > now:
+            filled[-1] = Chord(filled[-1].start, begin, filled[-1].label)
+        filled.append(Chord(begin, stop, chord.label))
+        now = stop
+    if now < end:
+        filled.append(Chord(now, end, NO_CHORD))
+    return filled
+
+
+# Reading ----------------------------------------------------------------------------------------
+
+
+def read_chords(path: Path) -> tuple[Chord, ...]:
+    """The chords of a file (the module's text says which), sorted, none overlapping.
+
+    Raises FullscoreError where it is none of these, naming the row of a label that is no chord.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        rows = _report_rows(path)
+    elif suffix == ".jams":
+        rows = [
+            (row.time, row.time + row.duration, row.value)
+            for row in read_jams(path, "chord", "chord_harte").rows
+        ]
+    else:
+        rows = _table_rows(path)
+    known: dict[str, str] = {}
+    chords = []
+    for number, (start, end, label) in enumerate(rows, 1):
+        place = f"{path}, row {number} of its values ({start:g} to {end:g} s)"
+        if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end < start:
+            raise FullscoreError(f"{place} is no span of time; mend it")
+        if not isinstance(label, str):
+            raise FullscoreError(f"{place} has no chord label; give it one, 'N' where there is no chord")
+        if label not in known:
+            known[label] = _parsed(label, place)
+        if end > start:
+            chords.append(Chord(start, end, known[label]))
+    chords.sort(key=lambda chord: chord.start)
+    apart = [Chord(a.start, min(a.end, b.start), a.label) for a, b in pairwise(chords)] + chords[-1:]
+    return tuple(chord for chord in apart if chord.end > chord.start)
+
+
+def _parsed(label: str, place: str) -> str:
+    harte = to_harte(label)
+    if harte is None:
+        raise FullscoreError(
+            f"{place} has '{label[:40]}' for a chord; write it in Harte's syntax, such as C:min7 or N"
+        )
+    return harte
+
+
+def _report_rows(path: Path) -> list[tuple[float, float, Any]]:
+    content = read_json(path)
+    try:
+        return [(float(row["start"]), float(row["end"]), row["label"]) for row in content["chords"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FullscoreError(
+            f"{path} has no chords; give a file of chords, or the report of a run (made anew with --force "
+            "if it is older than chords in reports)"
+        ) from error
+
+
+def _table_rows(path: Path) -> list[tuple[float, float, Any]]:
+    lines = [line for line in read_text(path).splitlines() if line.strip() and not line.startswith("#")]
+    rows: list[tuple[float, float, Any]] = []
+    columns = (0, 1, 2)
+    for number, line in enumerate(lines):
+        cells = _cells(line)
+        if not number and not is_number(cells[0]):
+            columns = _columns([cell.lower() for cell in cells], path)
+            continue
+        try:
+            start, end = float(cells[columns[0]]), float(cells[columns[1]])
+            label = cells[columns[2]]
+        except (ValueError, IndexError) as error:
+            raise FullscoreError(
+                f"{path} has the row '{line.strip()[:60]}', not the start, end and label of a chord; mend it"
+            ) from error
+        rows.append((start, end, label))
+    return rows
+
+
+def _cells(line: str) -> list[str]:
+    """The cells of a row; commas within the parentheses of a label don't part it."""
+    if "\t" in line:
+        return [cell.strip() for cell in line.split("\t")]
+    spaced = line.split(maxsplit=2)
+    delimiter = next((mark for mark in ";," if mark in line), None)
+    if delimiter is None or (len(spaced) == 3 and is_number(spaced[0]) and is_number(spaced[1])):
+        return [cell.strip() for cell in spaced]
+    cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    joined: list[str] = []
+    for cell in cells:
+        if joined and joined[-1].count("(") > joined[-1].count(")"):
+            joined[-1] += f",{cell}"
+        else:
+            joined.append(cell)
+    return [cell.strip() for cell in joined]
+
+
+def _columns(header: list[str], path: Path) -> tuple[int, int, int]:
+    """Where a table's start, end and label are."""
+    names = (
+        ("start", "onset", "start_time", "start_s"),
+        ("end", "offset", "end_time", "end_s"),
+        ("label", "chord"),
+    )
+    start, end, label = (
+        next((index for index, cell in enumerate(header) if cell in choices), None) for choices in names
+    )
+    if start is None or end is None or label is None:
+        raise FullscoreError(
+            f"{path} begins with '{', '.join(header)[:60]}', not with the columns start, end and label of "
+            "chords; mend it"
+        )
+    return start, end, label
+
+
+# Labels -----------------------------------------------------------------------------------------
+
+_NOTHING = ("N", "NC", "N.C.", "N.C", "NONE", "NO CHORD")
+_UNKNOWN = ("X", "?", "UNKNOWN")
+# Signs of lead sheets, and what they stand for in Harte's shorthand.
+_SIGNS = (
+    (r"[Δ^]7?", "maj7"),
+    (r"[Mm]ajor|Maj|M(?!in)|^ma(?!j)", "maj"),
+    (r"^([Mm]inor|Min|mi(?!n)|m(?!aj|in|i)|-)", "min"),
+    (r"°|^o", "dim"),
+    (r"ø7?|^hdim(?!7)|^min7b5", "hdim7"),
+    (r"^\+", "aug"),
+    (r"sus(?![24])", "sus4"),
+    (r"^dom7?", "7"),
+)
+_QUALITIES = {
+    "": "maj", "6": "maj6", "6/9": "maj6(9)", "69": "maj6(9)", "min6/9": "min6(9)", "min69": "min6(9)",
+    "add9": "maj(9)", "add2": "maj(9)", "add4": "maj(11)", "add11": "maj(11)", "minadd9": "min(9)",
+    "2": "sus2", "4": "sus4", "7sus4": "sus4(b7)", "sus47": "sus4(b7)", "9sus4": "sus4(b7,9)",
+    "#5": "aug", "aug7": "aug(b7)", "7#5": "aug(b7)", "7+": "aug(b7)", "7+5": "aug(b7)", "maj7#5": "aug(7)",
+    "minb5": "dim", "7b5": "7(*5,b5)", "maj11": "maj9(11)", "7b9": "7(b9)", "7#9": "7(#9)", "7#11": "7(#11)",
+    "7b13": "7(b13)", "maj7#11": "maj7(#11)",
+}  # fmt: skip
+_LABEL = re.compile(r"([A-G])([#b]*):?([^/]*?6/9|[^/]*)(?:/([^/]+))?")
+_LETTERS = "CDEFGAB"
+_SEMITONES = (0, 2, 4, 5, 7, 9, 11)
+
+
+def to_harte(label: str) -> str | None:
+    """A chord label in Harte's syntax that mir_eval knows, None where it is none.
+
+    ``Cm7`` becomes ``C:min7``, ``C/E`` ``C:maj/3``, ``N.C.`` ``N``.
+    """
+    plain = label.strip().replace("♭", "b").replace("♯", "#")
+    if plain.upper() in _NOTHING:
+        return NO_CHORD
+    if plain.upper() in _UNKNOWN:
+        return "X"
+    if _is_known(plain):
+        return plain
+    match = _LABEL.fullmatch(plain)
+    if match is None:
+        return None
+    step, signs, quality, bass = match.groups()
+    if bass and bass[0] in _LETTERS:
+        bass = _degree(step + signs, bass)
+    for written in (re.sub(r"[() ]", "", quality), quality):
+        for sign, word in _SIGNS:
+            written = re.sub(sign, word, written)
+        harte = f"{step}{signs}:{_QUALITIES.get(written, written)}" + (f"/{bass}" if bass else "")
+        if _is_known(harte):
+            return harte
+    return None
+
+
+def _is_known(label: str) -> bool:
+    from mir_eval.chord import InvalidChordException, encode
+
+    try:
+        encode(label, reduce_extended_chords=True)
+        encode(label)
+    except InvalidChordException:
+        return False
+    return True
+
+
+def _degree(root: str, bass: str) -> str:
+    """The degree of a bass note above a root: ``3`` for E in C, ``b7`` for Bb."""
+    steps = (_LETTERS.index(bass[0]) - _LETTERS.index(root[0])) % 7
+    heights = [
+        _SEMITONES[_LETTERS.index(note[0])] + note.count("#") - note[1:].count("b") for note in (root, bass)
+    ]
+    alter = (heights[1] - heights[0] - _SEMITONES[steps] + 6) % 12 - 6
+    return "#" * alter + "b" * -alter + str(steps + 1)
