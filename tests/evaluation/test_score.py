@@ -109,7 +109,7 @@ def test_words_are_found_on_a_unison_of_another_part() -> None:
 
 
 def test_chord_symbols_on_the_aligned_time() -> None:
-    """The estimate has a rest first and doubled values; of four bars one has a wrong root, one a wrong third."""
+    """The estimate begins late, in doubled values; of four bars one has a wrong root, one a wrong third."""
     reference, estimate = line(*"CDEFGABC" * 2), line(*"CDEFGABC" * 2, start=4, length=Fraction(2))
     labels = ("C:maj", "A:min", "F:maj", "G:7")
     wrong = ("C:7", "A:maj", "D:min", "G:7")
