@@ -79,6 +79,7 @@ def run_benchmark(
 ) -> Results:
     """Run the songs below ``folder`` (those whose name contains one of ``only``) and write OUT's files.
 
+    The others are in the results with what an earlier run with the same settings found.
     ``name`` is what the run is called; ``own_words`` gives each song its reference's words, so that their
     timing is measured in place of the words; ``compare`` is the ``results.json`` of another run (or its
     folder). ``force`` does everything again. ``say`` is told of each song. Returns what ``results.json``
@@ -104,7 +105,11 @@ def run_benchmark(
         }
         for peer in peers
     }
-    shown = {**asdict(settings), "time_signature": str(settings.time_signature or "") or None}
+    shown = {
+        **asdict(settings),
+        "time_signature": str(settings.time_signature or "") or None,
+        "options": [list(option) for option in settings.options],
+    }
     results: Results = {
         "format": FORMAT,
         "name": name,
@@ -116,7 +121,8 @@ def run_benchmark(
         if about["lacking"]:
             say(f"{peer} is left out: it {about['lacking']}")
     rows: dict[str, Row] = {}
-    for number, song in enumerate(chosen, 1):
+    count = 0
+    for song in songs:
         job = Job(
             data=folder.resolve(),
             name=song.name,
@@ -128,13 +134,17 @@ def run_benchmark(
             peers=tuple(peers),
             force=force,
         )
-        row = None if force else _finished(job)
-        again = row is not None
-        row = row or _in_a_process(song, job)
-        rows[song.name] = row
-        state = f"failed: {row['failed']}" if row["failed"] else f"{_seconds(row):.1f} s"
-        say(f"{number}/{len(chosen)} {song.name}: {'done before' if again else state}")
-    results["corpus"] = _corpus(chosen, rows, results, out, folders)
+        row = _kept(job)
+        if song in chosen:
+            count += 1
+            done_before = row is not None and not row["failed"] and not force
+            if row is None or not done_before:
+                row = _in_a_process(song, job)
+            state = f"failed: {row['failed']}" if row["failed"] else f"{_seconds(row):.1f} s"
+            say(f"{count}/{len(chosen)} {song.name}: {'done before' if done_before else state}")
+        if row is not None:
+            rows[song.name] = row
+    results["corpus"] = _corpus(songs, rows, results, out, folders)
     results["costs"] = _costs(rows)
     results["songs"] = rows
     write_json(results, out / "results.json")
@@ -187,10 +197,10 @@ def _in_a_process(song: Song, job: Job) -> Row:
     return row
 
 
-def _finished(job: Job) -> Row | None:
-    """The row of an earlier run, if it is whole, didn't fail, and nothing it depends on has changed."""
+def _kept(job: Job) -> Row | None:
+    """The row of an earlier run, if it is whole and nothing it depends on has changed."""
     row = _read_row(row_file(job.out, job.folder))
-    return row if row and row["fingerprint"] == job.fingerprint and not row["failed"] else None
+    return row if row and row["fingerprint"] == job.fingerprint else None
 
 
 def _read_row(file: Path) -> Row | None:

@@ -106,7 +106,7 @@ def do_song(job: Job) -> Row:
     try:
         report = _notate(song, run, job) if song.is_performance else _transcribe(song, run, job)
     except FullscoreError as error:
-        row["failed"] = str(error)
+        row["failed"] = _sentence(error, job)
     else:
         row["duration_s"] = report["song"]["duration"]
         row["engines"], row["warnings"] = report["engines"], report["warnings"]
@@ -214,7 +214,7 @@ def _measure(song: Song, run: Path, job: Job, row: Row) -> None:
                 row["pictures"][kind] = picture.relative_to(job.out).as_posix()
         # A kind that can't be measured must not take the others with it.
         except Exception as error:
-            row["unmeasured"][kind] = _sentence(error)
+            row["unmeasured"][kind] = _sentence(error, job)
 
 
 def _not_made(kind: str, row: Row) -> str:
@@ -255,12 +255,14 @@ def _measure_peer(name: str, song: Song, run: Path, job: Job, row: Row) -> None:
         reference = song.reference(peer.kind, references_of(job.out, job.folder))
         found["measures"] = _compared(peer.kind, song, reference, made, settings)
     except Exception as error:
-        found["failed"] = _sentence(error)
+        found["failed"] = _sentence(error, job)
     row["peers"][name] = found
 
 
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, FullscoreError) else f"unexpected {type(error).__name__}: {error}"
+def _sentence(error: Exception, job: Job) -> str:
+    """What went wrong, with files named from the benchmark's folders: results name no machine."""
+    told = str(error) if isinstance(error, FullscoreError) else f"unexpected {type(error).__name__}: {error}"
+    return told.replace(f"{job.data}/", "").replace(f"{job.out}/", "")
 
 
 # The process ------------------------------------------------------------------------------------------------
