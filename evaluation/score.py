@@ -40,6 +40,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.chords import Chord, chord_scores
 from evaluation.files import Scores, artefact
 from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, throughout
 from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
@@ -85,7 +86,7 @@ def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSet
     pairs: Pairs = ()
     return {
         **signature_scores(true, found, pairs),
-        **chord_scores(true, found, pairs),
+        **symbol_scores(true, found, pairs),
         **written_scores(true.notes, found.notes),
         **_counts(true, found),
     }
@@ -241,33 +242,22 @@ def _held(
     yield [(*span, of(bar)) for span, bar in zip(pairwise(exact), estimate.bars, strict=True)]
 
 
-def chord_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
+def symbol_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     """mir_eval's root and majmin accuracy of the chord symbols, weighted by score time."""
-    from mir_eval import chord, util
-
-    if not reference.chords:
-        return {"Chord_root": None, "Chord_majmin": None}
-    theirs = np.asarray([float(each.onset) for each in reference.chords] + [float(reference.end)])
-    ours = score_time(reference, estimate, pairs)([*(each.onset for each in estimate.chords), estimate.end])
-    intervals, labels = util.adjust_intervals(
-        np.column_stack((ours[:-1], ours[1:])),
-        [each.label for each in estimate.chords],
-        theirs[0],
-        theirs[-1],
-        start_label=chord.NO_CHORD,
-        end_label=chord.NO_CHORD,
+    place = score_time(reference, estimate, pairs)
+    theirs = [*(float(each.onset) for each in reference.chords), float(reference.end)]
+    ours = place([*(each.onset for each in estimate.chords), estimate.end]).tolist()
+    scores = chord_scores(
+        *(
+            [
+                Chord(start, end, chord.label)
+                for (start, end), chord in zip(pairwise(bounds), score.chords, strict=True)
+                if end > start
+            ]
+            for bounds, score in ((theirs, reference), (ours, estimate))
+        )
     )
-    spans, sought, found = util.merge_labeled_intervals(
-        np.column_stack((theirs[:-1], theirs[1:])),
-        [each.label for each in reference.chords],
-        intervals,
-        labels,
-    )
-    lengths = util.intervals_to_durations(spans)
-    return {
-        f"Chord_{name}": float(chord.weighted_accuracy(compare(sought, found), lengths))
-        for name, compare in (("root", chord.root), ("majmin", chord.majmin))
-    }
+    return {f"Chord_{name}": scores[name] for name in ("root", "majmin")}
 
 
 def score_time(reference: Score, estimate: Score, pairs: Pairs) -> ScoreTime:

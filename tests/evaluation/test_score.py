@@ -7,10 +7,10 @@ from evaluation.score import (
     MAIN,
     MEANINGS,
     Pairs,
-    chord_scores,
     evaluate_score,
     signature_scores,
     spelling_scores,
+    symbol_scores,
     underlay_scores,
     written_scores,
 )
@@ -115,10 +115,10 @@ def test_chord_symbols_on_the_aligned_time() -> None:
     wrong = ("C:7", "A:maj", "D:min", "G:7")
     reference = with_chords(reference, [(4 * i, label) for i, label in enumerate(labels)])
     estimate = with_chords(estimate, [(4 + 8 * i, label) for i, label in enumerate(wrong)])
-    scores = chord_scores(reference, estimate, in_order(reference))
+    scores = symbol_scores(reference, estimate, in_order(reference))
     assert scores == {"Chord_root": pytest.approx(3 / 4), "Chord_majmin": pytest.approx(2 / 4)}
-    assert chord_scores(reference, line("C"), ())["Chord_root"] == 0
-    assert chord_scores(line("C"), estimate, ())["Chord_root"] is None
+    assert symbol_scores(reference, line("C"), ())["Chord_root"] == 0
+    assert symbol_scores(line("C"), estimate, ())["Chord_root"] is None
 
 
 def with_chords(score: Score, chords: list[tuple[int, str]]) -> Score:
