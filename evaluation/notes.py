@@ -80,12 +80,7 @@ def evaluate_notes(
 
     Raises FullscoreError where a file can't be read as notes (:func:`evaluation.notefiles.read_notes`).
     """
-    true, found = (read_notes(artefact(path, "notes.json")) for path in (reference, estimate))
-    if settings.stem is not None:
-        true, found = true.of(settings.stem), found.of(settings.stem)
-    late = lag(true, found)
-    if settings.lag and late is not None:
-        found = replace(found, intervals=found.intervals - late)
+    true, found, late = read_pair(reference, estimate, settings)
     measures: dict[str, Any] = {**note_scores(true, found, settings), "Lag_s": late}
     if true.stems and found.stems and settings.stem is None:
         counts = {
@@ -96,6 +91,19 @@ def evaluate_notes(
         measures |= {f"Pooled_{name}": value for name, value in pooled.scores().items()}
         measures["stems"] = {stem: counted.scores() for stem, counted in counts.items()}
     return measures
+
+
+def read_pair(
+    reference: Path, estimate: Path, settings: NotesSettings
+) -> tuple[NoteTable, NoteTable, float | None]:
+    """The notes of both files that ``settings`` asks for, and the lag, taken off if it asks for that."""
+    true, found = (read_notes(artefact(path, "notes.json")) for path in (reference, estimate))
+    if settings.stem is not None:
+        true, found = true.of(settings.stem), found.of(settings.stem)
+    late = lag(true, found)
+    if settings.lag and late is not None:
+        found = replace(found, intervals=found.intervals - late)
+    return true, found, late
 
 
 def note_scores(
@@ -170,44 +178,61 @@ def _added(counts: list[_Counts]) -> _Counts:
 
 def _counted(reference: NoteTable, estimate: NoteTable, settings: NotesSettings) -> _Counts:
     sought, found = len(reference.pitches_hz), len(estimate.pitches_hz)
-    lengths = reference.intervals[:, 1] - reference.intervals[:, 0]
-    # As mir_eval has it: the tolerance of an offset is the reference note's.
-    offset_tolerances = np.maximum(settings.offset_ratio * np.abs(lengths), settings.offset_tolerance)
 
     def tally(pairs: Pairs, overlaps: bool = True) -> _Tally:
         return _Tally(
             len(pairs[0]), sought, found, _overlaps(reference, estimate, pairs) if overlaps else None
         )
 
-    def alike(octave_invariant: bool) -> tuple[Pairs, Pairs]:
+    def matched(octave_invariant: bool) -> tuple[Pairs, Pairs]:
         """The matched notes with and without regard to offsets."""
-        true, heard = note_pairs(
-            reference.intervals[:, 0], reference.pitches_hz, estimate.intervals[:, 0], estimate.pitches_hz,
-            settings.onset_tolerance, settings.pitch_tolerance, octave_invariant=octave_invariant,
-        )  # fmt: skip
-        ended = within(reference.intervals[true, 1], estimate.intervals[heard, 1], offset_tolerances[true])
-        return matching((true[ended], heard[ended])), matching((true, heard))
+        pairs = alike(reference, estimate, settings, octave_invariant=octave_invariant)
+        ended = ends_right(reference, estimate, pairs, settings)
+        return matching((pairs[0][ended], pairs[1][ended])), matching(pairs)
 
     def by_time(column: int, tolerance: float | Floats) -> _Tally:
         times = np.sort(estimate.intervals[:, column])
         reached = reach(reference.intervals[:, column], times, tolerance)
         return _Tally(matching_size(*reached, found), sought, found)
 
-    whole, begun = alike(octave_invariant=False)
+    whole, begun = matched(octave_invariant=False)
     notes = {
         "{}": tally(whole),
         "{}_no_offset": tally(begun),
         "Onset_{}": by_time(0, settings.onset_tolerance),
-        "Offset_{}": by_time(1, offset_tolerances),
+        "Offset_{}": by_time(1, _offset_tolerances(reference, settings)),
     }
     if reference.velocities is not None and estimate.velocities is not None:
         loudness = reference.velocities, estimate.velocities
         notes["{}_velocity"] = tally(_as_loud(*loudness, whole))
         notes["{}_no_offset_velocity"] = tally(_as_loud(*loudness, begun))
-    whole, begun = alike(octave_invariant=True)
+    whole, begun = matched(octave_invariant=True)
     notes["{}_octave_invariant"] = tally(whole, overlaps=False)
     notes["{}_no_offset_octave_invariant"] = tally(begun, overlaps=False)
     return _Counts(notes, *frame_counts(reference, estimate))
+
+
+def alike(
+    reference: NoteTable, estimate: NoteTable, settings: NotesSettings, *, octave_invariant: bool = False
+) -> Pairs:
+    """All pairs of notes with the same onset and pitch (or pitch class), within the tolerances."""
+    return note_pairs(
+        reference.intervals[:, 0], reference.pitches_hz, estimate.intervals[:, 0], estimate.pitches_hz,
+        settings.onset_tolerance, settings.pitch_tolerance, octave_invariant=octave_invariant,
+    )  # fmt: skip
+
+
+def ends_right(
+    reference: NoteTable, estimate: NoteTable, pairs: Pairs, settings: NotesSettings
+) -> npt.NDArray[np.bool_]:
+    """Which of the pairs have the same offset, within the tolerances."""
+    tolerances = _offset_tolerances(reference, settings)[pairs[0]]
+    return within(reference.intervals[pairs[0], 1], estimate.intervals[pairs[1], 1], tolerances)
+
+
+def _offset_tolerances(reference: NoteTable, settings: NotesSettings) -> Floats:
+    lengths = np.abs(reference.intervals[:, 1] - reference.intervals[:, 0])
+    return np.maximum(settings.offset_ratio * lengths, settings.offset_tolerance)
 
 
 def _overlaps(reference: NoteTable, estimate: NoteTable, pairs: Pairs) -> Floats:
