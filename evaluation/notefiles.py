@@ -142,6 +142,11 @@ def _columns_by_name(header: list[str], path: Path) -> _Columns:
     onset, offset, duration = first(_ONSET), first(_OFFSET), first(_DURATION)
     midi, hz = first(_MIDI), first(_HZ)
     end, tone = (duration if offset is None else offset), (hz if midi is None else midi)
+    if onset is end is tone is None:
+        raise FullscoreError(
+            f"{path} names no column of notes where it begins ({', '.join(header)[:60]}): it is another kind "
+            "of file, or lacks a header with onset, offset and midi (or hz)"
+        )
     if onset is None or end is None or tone is None:
         raise FullscoreError(
             f"{path} has the columns {', '.join(header)[:80]}; notes need onset, offset and midi (or hz)"
