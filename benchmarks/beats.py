@@ -6,7 +6,7 @@ Beats are compared as mir_eval does (F-measure with 70 ms, CMLt, AMLt; the first
 out), downbeats with the same F-measure. Two parts: the tracker on the notes alone (performance MIDI
 with annotated beats), and on sound alone, beside ``librosa.beat.beat_track``. Recordings that exist only
 as MIDI are rendered with the General MIDI soundfont inside ``pretty_midi``. Sound together with notes
-takes the notes' beats where no drums are among them; bands are in ``benchmarks.songs``.
+takes the notes' beats where no drums are among them; bands are in ``fullscore benchmark``.
 
 The UltraStar songs have no beat annotation but a syllable grid. A beat is eight units of it; on which
 of the eight it falls is unknown, and so the best of them counts, for every tracker alike.

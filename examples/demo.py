@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evaluation.report import compare_run, summary
 from pipeline import Settings, transcribe
+from pipeline.datasets import plain_references
 
 SONG = Path(__file__).resolve().parent / "auld-lang-syne.ogg"
 
@@ -25,7 +26,7 @@ def main() -> None:
     for warning in made.warnings:
         print(f"  note: {warning}")
     print(f"\nThe score: {made.score}\n\nCompared with the example's reference:\n")
-    print(summary(compare_run(made.folder, SONG.with_suffix(""))))
+    print(summary(compare_run(made.folder, plain_references(SONG.with_suffix("")))))
 
 
 def say(stage: str, fraction: float, message: str) -> None:
