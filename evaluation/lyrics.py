@@ -78,11 +78,16 @@ _NONLEXICAL = ("WER_lexical", "R_nonlexical", "D_nonlexical")
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """A text as alt-eval divides it: ``nonlexical`` says of each token whether it is tagged so, ``words``
-    are those of the tokens that are compared as words, in lower case and without signs."""
+    are those of the tokens that are words, without signs."""
 
     tokens: tuple[Any, ...]
     nonlexical: tuple[bool, ...]
     words: tuple[str, ...]
+
+    @property
+    def compared(self) -> list[str]:
+        """The words as the word error rate compares them: in lower case."""
+        return [word.lower() for word in self.words]
 
     @property
     def word_places(self) -> list[int]:
@@ -136,7 +141,7 @@ def _pooled(songs: Sequence[tuple[Tokens, ...]]) -> Scores:
     import jiwer
     from alt_eval.metrics import compute_other_metrics, compute_word_metrics
 
-    words = [[song[side].words for song in songs] for side in (0, 1)]
+    words = [[song[side].compared for song in songs] for side in (0, 1)]
     if not any(words[0]):
         tagged = any(any(reference.nonlexical) for reference, _ in songs)
         scores = dict.fromkeys(name for name in MEANINGS if tagged or name not in _NONLEXICAL)
@@ -157,7 +162,7 @@ def _nonlexical_scores(songs: Sequence[tuple[Tokens, ...]]) -> dict[str, float]:
     counts = {(kind, marked): 0 for kind in (*_COUNTS, "words") for marked in (False, True)}
     for reference, estimate in songs:
         marked = [reference.nonlexical[place] for place in reference.word_places]
-        for kind, at, _ in align_words(reference.words, estimate.words):
+        for kind, at, _ in align_words(reference.compared, estimate.compared):
             counts[kind, at is not None and marked[at]] += 1
         for one in marked:
             counts["words", one] += 1
@@ -216,7 +221,7 @@ def tokenise(text: str, code: str) -> Tokens:
         inside = inside and "line_break" not in token.tags  # a tag that isn't closed ends with its line
         tokens.append(token)
         nonlexical.append(inside)
-    words = tuple(token.text.lower() for token in tokens_as_words(tokens))
+    words = tuple(token.text for token in tokens_as_words(tokens))
     return Tokens(tuple(tokens), tuple(nonlexical), words)
 
 
