@@ -118,6 +118,7 @@ def notate(
         keys=keys,
         expression=expression,
         sections=sections,
+        time=time,
     )
 
 

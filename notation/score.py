@@ -26,6 +26,7 @@ from notation.events import Bar, ChordSymbol, Key, ScoreNote
 from notation.expression import Expression
 from notation.instruments import VOICINGS as VOICINGS
 from notation.instruments import Voicing, voicing_of
+from notation.meter import ScoreTime
 from notation.percussion import DrumSound, sound_of
 from notation.registers import OctaveLine, Reach, choose_clefs, octave_lines, place_of
 from notation.sections import Section
@@ -143,6 +144,8 @@ class NotatedScore:
     """Every key with the bar line (in quarters) from which it holds; the first is ``key``."""
     expression: Expression = Expression()
     sections: tuple[Section, ...] = ()
+    time: ScoreTime | None = None
+    """When it was played; None if it wasn't."""
 
     @property
     def time_signature(self) -> TimeSignature:
@@ -188,6 +191,7 @@ def build_score(
     keys: Sequence[tuple[Fraction, Key]] = (),
     expression: Expression = Expression(),
     sections: Sequence[Section] = (),
+    time: ScoreTime | None = None,
 ) -> NotatedScore:
     """The complete score. Without parts: one empty staff.
 
@@ -211,6 +215,7 @@ def build_score(
         keys=keys,
         expression=expression,
         sections=tuple(sections),
+        time=time,
     )
 
 

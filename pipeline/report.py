@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import Settings
 from pipeline.songs import readable
 from pipeline.workspace import Workspace, write_json
 from transcription.beatgrid import BeatGrid, TimeSignature
+
+if TYPE_CHECKING:
+    from notation.score import NotatedScore
 
 PACKAGES = (
     "demucs",
@@ -62,6 +65,7 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
         "tempo_map": _tempo_map(grid),
         "beats": {"times": [round(time, 4) for time in grid.times], "numbers": list(grid.numbers)},
         "bars": records["score"].result["bars"],
+        "chords": records["score"].result.get("chords"),  # a run that an earlier version finished has none
         "warnings": list(workspace.warnings),
         "stages": {
             name: {
@@ -75,6 +79,29 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
     }
     write_json(report, workspace.folder / "report.json")
     return report
+
+
+def chords_in_seconds(score: NotatedScore) -> list[dict[str, Any]]:
+    """The chord symbols of a score that was played, each until the next one or the final bar line.
+
+    Start and end are in seconds of the performance, labels in the syntax of Harte et al. (2005). Before the
+    first symbol, and without symbols, there is nothing.
+    """
+    from evaluation.chords import to_harte
+
+    if score.time is None:
+        return []
+    places = [*(float(symbol.onset) for symbol in score.chords), float(score.time.end)]
+    times = [round(max(0.0, time), 4) for time in score.time.seconds_at(places).tolist()]
+    return [
+        {
+            "start": start,
+            "end": end,
+            "label": to_harte(replace(symbol, quality=symbol.quality or "maj").figure),
+        }
+        for symbol, (start, end) in zip(score.chords, pairwise(times), strict=True)
+        if end > start
+    ]
 
 
 def _tempo_map(grid: BeatGrid) -> list[dict[str, float]]:

@@ -24,7 +24,7 @@ from pipeline.engines import (
     choose_transcriber,
     make,
 )
-from pipeline.report import stored_grid, write_report
+from pipeline.report import chords_in_seconds, stored_grid, write_report
 from pipeline.settings import Settings
 from pipeline.songs import folder_names, readable
 from pipeline.workspace import STEMS_FOLDER, StageProgress, StageWork, Workspace
@@ -292,7 +292,7 @@ def _write_score(
         pages = export.engrave(musicxml)
         job.keep(*export.write_svgs(pages, job.folder))
         export.write_pdf(pages, job.file("score.pdf"), source.title)
-        return {"key": str(score.key), "bars": len(score.bars)}
+        return {"key": str(score.key), "bars": len(score.bars), "chords": chords_in_seconds(score)}
 
     inputs = {name: getattr(settings, name) for name in ("key", "pick_up", "simplify", "chords")}
     workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs=inputs)

@@ -138,11 +138,13 @@ def test_every_form_of_chords_is_read(tmp_path: Path, name: str, text: str) -> N
         ("C-7", "C:min7"), ("CM7", "C:maj7"), ("CΔ", "C:maj7"), ("Cmaj9", "C:maj9"), ("CmMaj7", "C:minmaj7"),
         ("Cm(maj7)", "C:minmaj7"), ("Cø", "C:hdim7"), ("Cm7(b5)", "C:hdim7"), ("C°7", "C:dim7"),
         ("C+", "C:aug"), ("C:aug7", "C:aug(b7)"), ("C:maj11", "C:maj9(11)"),
-        ("Csus", "C:sus4"), ("C7sus4", "C:sus4(b7)"), ("C6", "C:maj6"), ("C6/9", "C:maj6(9)"), ("Cadd9", "C:maj(9)"),
+        ("Csus", "C:sus4"), ("C7sus4", "C:sus4(b7)"), ("C6", "C:maj6"), ("C6/9", "C:maj6(9)"),
+        ("Cadd9", "C:maj(9)"),
         ("C7(b9,#11)", "C:7(b9,#11)"),
         ("E♭maj7", "Eb:maj7"), ("C/E", "C:maj/3"), ("Cm/Eb", "C:min/b3"), ("Bb/D", "Bb:maj/3"),
         ("F#7/A#", "F#:7/3"), ("Am7/G", "A:min7/b7"), ("D/F#", "D:maj/3"), ("NC", "N"),
-        ("N.C.", "N"), ("?", "X"), ("H", None), ("60", None), ("", None), ("la", None), ("C:foo", None), ("C/", None),
+        ("N.C.", "N"), ("?", "X"), ("H", None), ("60", None), ("", None), ("la", None), ("C:foo", None),
+        ("C/", None),
     ],
 )  # fmt: skip
 def test_labels(label: str, harte: str | None) -> None:

@@ -1,0 +1,71 @@
+"""The report of a run: what of the score it tells in seconds."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import mir_eval
+import numpy as np
+import pytest
+import soundfile
+
+from evaluation.chords import to_harte
+from notation.chords import QUALITIES
+from notation.events import ChordSymbol
+from notation.notate import NotationSettings, notate
+from pipeline.cli import DONE, main
+from pipeline.report import chords_in_seconds
+from transcription.beatgrid import BeatGrid
+from transcription.notes import Note
+
+# A pick-up beat, then two bars that slow down.
+BEATS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.1, 3.8, 4.6, 5.5, 6.5)
+NUMBERS = (4, 1, 2, 3, 4, 1, 2, 3, 4, 1)
+C_MAJOR, G_SEVENTH = (48, 64, 67, 72), (43, 62, 65, 67, 71)
+
+
+def performance() -> list[Note]:
+    """A tone before the first bar line, a bar of C, a bar of G7, struck on each beat."""
+    notes = [Note(0.5, 1.0, 67, stem="piano")]
+    for index, (start, end) in enumerate(pairwise(BEATS[1:])):
+        notes += [Note(start, end, pitch, stem="piano") for pitch in (G_SEVENTH if index > 3 else C_MAJOR)]
+    return notes
+
+
+def test_chords_are_told_when_they_were_played() -> None:
+    score = notate(performance(), BeatGrid(BEATS, NUMBERS), settings=NotationSettings(chords="on"))
+    found = chords_in_seconds(score)
+    assert [chord["label"] for chord in found[-2:]] == ["C:maj", "G:7"]
+    assert [(chord["start"], chord["end"]) for chord in found[-2:]] == [(1.0, 3.1), (3.1, 6.5)]
+    assert chords_in_seconds(notate(performance(), BeatGrid(BEATS, NUMBERS))) == []
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_each_symbol_has_a_label_with_its_tones(quality: str) -> None:
+    """F# chords over their third, or what they have in its place."""
+    tones = QUALITIES[quality][0]
+    bass = ("G#", "A", "A#", "B")[tones[1] - 2]
+    root, semitones, lowest = mir_eval.chord.encode(
+        to_harte(ChordSymbol(Fraction(0), "F#", quality, bass).figure)
+    )
+    assert (root, lowest) == (6, tones[1])
+    assert np.flatnonzero(semitones).tolist() == sorted(tones)
+
+
+def test_a_resumed_run_tells_the_same_chords(tmp_path: Path) -> None:
+    rate = 22050
+    time = np.arange(3 * rate) / rate
+    tones = sum(np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time) for pitch in (48, 55, 64))
+    soundfile.write(tmp_path / "song.wav", 0.2 * tones * np.exp(-2 * (time % 0.5)), rate)
+    command = ["transcribe", str(tmp_path / "song.wav"), "-o", str(tmp_path), "--separator", "none"]
+    command += ["--lyrics", "none", "--offline", "--chords", "on", "--tempo", "120"]
+    told = []
+    for _ in range(2):
+        assert main(command) == DONE
+        told.append(json.loads((tmp_path / "song" / "report.json").read_text())["chords"])
+    assert told[0] == told[1]
+    assert told[0]
+    assert all(a["end"] == b["start"] for a, b in pairwise(told[0]))
