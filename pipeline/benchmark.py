@@ -23,9 +23,9 @@ What is left in OUT:
     settings        those of ``fullscore transcribe``, and own_words
     versions        of Fullscore, Python and the packages that matter
     peers           by name: kind, version, and lacking: why it was not run (or null)
-    corpus          by kind: songs (how many), measures (means over the songs in which each is defined),
-                    pooled (by language, where the kind pools songs), peers (by name: songs,
-                    measures, and ours: our means over the same songs)
+    corpus          by kind: measures (means over the songs in which each is defined), songs (how many
+                    these are, by measure), pooled (by language, where the kind pools songs), peers (by
+                    name: songs, measures, and ours: our means over the same songs)
     costs           duration_s of all songs, and by stage the seconds together and the highest peak_memory_mb
     songs           the rows, by name (:mod:`pipeline.benchmark_song`)
 """
@@ -239,7 +239,7 @@ def _corpus(
         measured = {name: row["measures"][kind] for name, row in rows.items() if kind in row["measures"]}
         if not measured:
             continue
-        entry: dict[str, Any] = {"songs": len(measured), "measures": mean_scores(measured.values())}
+        entry = _means(list(measured.values()))
         pairs = [song for song in songs if song.name in measured]
         if pooled := _pooled(kind, pairs, results["settings"]["language"], out, folders):
             entry["pooled"] = pooled
@@ -251,13 +251,16 @@ def _corpus(
                 if about["kind"] == kind and rows[name]["peers"].get(peer, {}).get("measures")
             }
             if theirs:
-                entry["peers"][peer] = {
-                    "songs": len(theirs),
-                    "measures": mean_scores(theirs.values()),
-                    "ours": mean_scores(measured[name] for name in theirs),
-                }
+                ours = mean_scores(measured[name] for name in theirs)
+                entry["peers"][peer] = {**_means(list(theirs.values())), "ours": ours}
         corpus[kind] = entry
     return corpus
+
+
+def _means(songs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    means = mean_scores(songs)
+    defined = {name: sum(1 for song in songs if song.get(name) is not None) for name in means}
+    return {"songs": defined, "measures": means}
 
 
 def _pooled(

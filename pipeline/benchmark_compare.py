@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evaluation.kinds import KINDS
+from pipeline.benchmark_song import main_measures
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -48,11 +49,11 @@ def compare_results(results: Mapping[str, Any], other: Mapping[str, Any]) -> dic
     shared = [name for name in ours if name in theirs]
     kinds: dict[str, Any] = {}
     songs: list[dict[str, Any]] = []
-    for kind, about in KINDS.items():
+    for kind in KINDS:
         measured = [
             name for name in shared if kind in ours[name]["measures"] and kind in theirs[name]["measures"]
         ]
-        for measure in about.main if measured else ():
+        for measure in main_measures(kind) if measured else ():
             pairs = {
                 name: (here, there)
                 for name in measured

@@ -28,6 +28,7 @@ from pipeline.benchmark_compare import (
     WORSE,
     lower_is_better,
 )
+from pipeline.benchmark_song import main_measures
 from pipeline.settings import Settings
 from separation.files import whole_file
 
@@ -143,7 +144,7 @@ def _sections(
                 )
                 for language, measures in pooled.items()
                 for name, value in measures.items()
-                if name in KINDS[kind].main
+                if name in main_measures(kind)
             ]
             columns = ("language", "measure", "ours", "what it says")
             yield Section(f"Pooled {kind}", "All songs of a language as if one.", Table(columns, tuple(rows)))
@@ -163,18 +164,20 @@ def _sections(
 def _by_kind(results: Results) -> Table:
     rows = []
     for kind, entry in results["corpus"].items():
-        main = [name for name in KINDS[kind].main if name in entry["measures"]]
+        main = [name for name in main_measures(kind) if name in entry["measures"]]
         for name in main:
             meaning = Cell(KINDS[kind].meanings.get(name, ""))
             head = (Cell(kind), Cell(name))
             empty = (Cell(""), Cell(""), Cell(""))
-            rows.append((*head, _whole(entry["songs"]), _figure(entry["measures"][name]), *empty, meaning))
+            rows.append(
+                (*head, _whole(entry["songs"][name]), _figure(entry["measures"][name]), *empty, meaning)
+            )
             for peer, found in entry["peers"].items():
                 ours, theirs = found["ours"].get(name), found["measures"].get(name)
                 if theirs is not None:
                     ratio = ours / theirs if ours is not None and theirs else None
                     beside = (Cell(peer), _figure(theirs), _ratio(ratio, lower_is_better(name)))
-                    rows.append((*head, _whole(found["songs"]), _figure(ours), *beside, meaning))
+                    rows.append((*head, _whole(found["songs"][name]), _figure(ours), *beside, meaning))
     columns = ("kind", "measure", "songs", "ours", "beside", "its", "ratio", "what it says")
     return Table(columns, tuple(rows))
 
@@ -183,7 +186,7 @@ def _songs(results: Results, link: Callable[[str], str]) -> Table:
     columns = [
         (kind, name, peer)
         for kind, entry in results["corpus"].items()
-        for name in KINDS[kind].main
+        for name in main_measures(kind)
         if name in entry["measures"]
         for peer in (None, *entry["peers"])
         if peer is None or name in entry["peers"][peer]["measures"]
@@ -422,12 +425,10 @@ def _failures(songs: Mapping[str, Any]) -> Iterator[str]:
 
 def _song(name: str, row: Mapping[str, Any], out: Path) -> str:
     """All of one song, folded."""
-    main = [
-        f"{kind} {_figure(measures[measure]).text}"
-        for kind, measures in row["measures"].items()
-        for measure in KINDS[kind].main[:1]
-        if measure in measures
-    ]
+    main = []
+    for kind, measures in row["measures"].items():
+        figures = (measures[name] for name in main_measures(kind) if measures.get(name) is not None)
+        main += [f"{kind} {_figure(figure).text}" for figure in list(figures)[:1]]
     parts = [f'<p class="quiet">{_text(row["source"])}</p>']
     if row["failed"]:
         parts.append(f"<p>Failed: {_text(row['failed'])}</p>")

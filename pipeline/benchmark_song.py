@@ -38,7 +38,7 @@ Row = dict[str, Any]
 PICTURES = {"notes": ".svg", "lyrics": ".html", "score": ".svg"}
 """The kinds whose differences are shown, and the form in which a page can hold them."""
 
-OCTAVE_INVARIANT = "chroma"
+OCTAVE_FREE = ("octave_invariant", "Chroma", "Onset_", "Offset_", "Lag_s")
 """What the names of those measures of notes hold that disregard octaves."""
 
 
@@ -74,6 +74,17 @@ class Job:
         )
         paths = {name: Path(values[name]) for name in ("data", "out")}
         return cls(**{**values, **paths, "settings": settings, "peers": tuple(values["peers"])})
+
+
+_ALSO_MAIN = {
+    "notes": ("F-measure_no_offset_octave_invariant",),  # the octave may be nominal
+    "key": ("Key signature",),  # a score may not say its mode
+}
+
+
+def main_measures(kind: str) -> tuple[str, ...]:
+    """What stands for a kind in a table of songs, also where a reference can't say what usually does."""
+    return tuple(dict.fromkeys((*KINDS[kind].main, *_ALSO_MAIN.get(kind, ()))))
 
 
 def row_file(out: Path, folder: str) -> Path:
@@ -114,7 +125,7 @@ def do_song(job: Job) -> Row:
             name: {measure: stage[measure] for measure in ("seconds", "peak_memory_mb")}
             for name, stage in report["stages"].items()
         }
-        _measure(song, run, job, row)
+        _measure(song, run, job, row, bool(report.get("chords")))
         for name in job.peers:
             _measure_peer(name, song, run, job, row)
     write_json(row, row_file(job.out, job.folder))
@@ -149,6 +160,7 @@ def _own_words(song: Song, job: Job) -> Path:
 def _notate(song: Song, run: Path, job: Job) -> dict[str, Any]:
     """Write a performance as a score, with the report that the evaluation reads beside it."""
     from pipeline.notate import notate_file
+    from pipeline.report import chords_in_seconds
 
     run.mkdir(parents=True, exist_ok=True)
     chosen = job.settings
@@ -173,6 +185,7 @@ def _notate(song: Song, run: Path, job: Job) -> dict[str, Any]:
         "key": str(score.key),
         "time_signature": str(score.time_signature),
         "beats": {"times": list(grid.times), "numbers": list(grid.numbers)},
+        "chords": chords_in_seconds(score),
         "stages": {"score": cost},
     }
     write_json(report, run / "report.json")
@@ -198,27 +211,33 @@ def settings_of(kind: str, song: Song, language: str | None) -> object:
     return made
 
 
-def _measure(song: Song, run: Path, job: Job, row: Row) -> None:
+def _measure(song: Song, run: Path, job: Job, row: Row, chords: bool) -> None:
     for kind in song.references:
-        if reason := _not_made(kind, row):
+        if reason := _not_made(kind, row, chords):
             row["unmeasured"][kind] = reason
             continue
         try:
             settings = settings_of(kind, song, job.settings.language)
             reference = song.reference(kind, references_of(job.out, job.folder))
             row["measures"][kind] = _compared(kind, song, reference, run, settings)
-            if kind in PICTURES:
-                picture = job.out / "pictures" / job.folder / f"{kind}{PICTURES[kind]}"
-                picture.parent.mkdir(parents=True, exist_ok=True)
-                KINDS[kind].show(reference, run, settings, picture)
-                row["pictures"][kind] = picture.relative_to(job.out).as_posix()
         # A kind that can't be measured must not take the others with it.
         except Exception as error:
             row["unmeasured"][kind] = _sentence(error, job)
+            continue
+        if kind in PICTURES:
+            picture = job.out / "pictures" / job.folder / f"{kind}{PICTURES[kind]}"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                KINDS[kind].show(reference, run, settings, picture)
+                row["pictures"][kind] = picture.relative_to(job.out).as_posix()
+            except Exception as error:
+                row["unmeasured"][f"{kind} (picture)"] = _sentence(error, job)
 
 
-def _not_made(kind: str, row: Row) -> str:
+def _not_made(kind: str, row: Row, chords: bool) -> str:
     """Why the run has nothing of its own to compare for this kind; empty where it has."""
+    if kind == "chords" and not chords:
+        return "no chord symbols were written (--chords on writes them for keyboards too)"
     words = row["engines"].get("lyrics")
     if kind == "lyrics" and words == "text":
         return "the words were given"
@@ -233,7 +252,7 @@ def _compared(kind: str, song: Song, reference: Path, estimate: Path, settings: 
 
     measures = evaluate_pair(KINDS[kind], reference, estimate, settings)
     if kind == "notes" and song.any_octave:
-        return {name: value for name, value in measures.items() if OCTAVE_INVARIANT in name.lower()}
+        return {name: value for name, value in measures.items() if any(part in name for part in OCTAVE_FREE)}
     return measures
 
 
