@@ -5,9 +5,9 @@ Time runs to the right in rows of :data:`ROW_S` seconds, pitch upwards; rows wit
 both files name stems, each stem has its own rows and its own matches.
 
 Conventions: hits are the notes matched in onset and pitch, as the ``no_offset`` measures count them, drawn
-as found; missed notes are hollow, so that colour is not all that tells them apart. The colours are those of
-Okabe and Ito, told apart by colour-blind eyes. Notes of one sort in one row are one path, to keep the file
-small.
+as found. Missed notes are hollow and extra ones thin, so that colour is not all that tells them apart and a
+note found too late shows as a line in a box. The colours, from the palettes of Okabe and Ito and of Tol, are
+told apart by colour-blind eyes. Notes of one sort in one row are one path, to keep the file small.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ ROW_S = 30.0  # seconds of a row
 TICK_S = 5  # seconds between the lines across a row
 # Pixels:
 SECOND = 38.0
-SEMITONE = 5.0
-BAR = 4.0  # the height of a note
+SEMITONE = 6.0
+BAR = 5.0  # the height of a note
 SHORTEST_BAR = 1.5
 SEAM = 0.6  # between notes that follow at once
 LEFT, RIGHT, HEAD, GAP, BELOW = 46.0, 14.0, 58.0, 12.0, 16.0
@@ -39,22 +39,24 @@ LEFT, RIGHT, HEAD, GAP, BELOW = 46.0, 14.0, 58.0, 12.0, 16.0
 FEWEST_SEMITONES = 12  # a row's height
 MANY_SEMITONES = 18  # from here on only the Cs are named
 INK, LINE, FAINT = "#333", "#bbb", "#f2f2f2"
-_NAMES = ("C", "", "D", "", "E", "F", "", "G", "", "A", "", "B")
+_NAMES = ("C", "", "D", "", "E", "", "", "G", "", "A", "", "")  # those that leave room for each other
+_BLACK = (1, 3, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
 class _Sort:
-    """One sort of notes: what the legend says, its colour, and whether it is drawn hollow."""
+    """One sort of notes: what the legend says, its colour, its height and whether it is drawn hollow."""
 
     meaning: str
     colour: str
+    bar: float = BAR
     hollow: bool = False
 
 
 _RIGHT = _Sort("right", "#0072B2")
 _ELSEWHERE = _Sort("right, but ends elsewhere", "#56B4E9")
 _MISSED = _Sort("missed", "#D55E00", hollow=True)
-_EXTRA = _Sort("extra", "#CC79A7")
+_EXTRA = _Sort("extra", "#AA3377", bar=BAR / 2)
 _SORTS = (_RIGHT, _ELSEWHERE, _EXTRA, _MISSED)  # the hollow ones over the others
 
 
@@ -189,7 +191,7 @@ def _grid(row: int, low: int, high: int, top: float) -> Iterator[str]:
     height = (high - low) * SEMITONE
     right = LEFT + ROW_S * SECOND
     levels = {pitch: top + (high - pitch) * SEMITONE for pitch in range(low + 1, high)}
-    dark = "".join(f"M{_n(LEFT)} {_n(y)}H{_n(right)}" for p, y in levels.items() if not _NAMES[p % 12])
+    dark = "".join(f"M{_n(LEFT)} {_n(y)}H{_n(right)}" for p, y in levels.items() if p % 12 in _BLACK)
     yield f'<path d="{dark}" stroke="{FAINT}" stroke-width="{_n(SEMITONE)}"/>'
     many = high - low >= MANY_SEMITONES
     named = [pitch for pitch in levels if (pitch % 12 == 0 if many else _NAMES[pitch % 12])]
@@ -216,7 +218,7 @@ def _path(sort: _Sort, bars: Iterable[_Bar]) -> str:
         )
         return f'<path d="{shape}" fill="none" stroke="{sort.colour}" stroke-width="1.2"/>'
     shape = "".join(f"M{_n(left)} {_n(y)}H{_n(right)}" for left, right, y in bars)
-    return f'<path d="{shape}" stroke="{sort.colour}" stroke-width="{_n(BAR)}"/>'
+    return f'<path d="{shape}" stroke="{sort.colour}" stroke-width="{_n(sort.bar)}"/>'
 
 
 def _text(x: float, y: float, words: str, more: str = "") -> str:

@@ -40,7 +40,7 @@ def test_each_note_is_drawn_as_what_it_is() -> None:
     said = words(picture)
     assert {"A & B", "right: 1", "right, but ends elsewhere: 1", "missed: 1", "extra: 1"} <= set(said)
     assert {"C4", "D4", "0:00", "0:30"} <= set(said)
-    assert bars(picture, "#CC79A7")[1][0] == pytest.approx(LEFT + 4 * SECOND)
+    assert bars(picture, "#AA3377")[1][0] == pytest.approx(LEFT + 4 * SECOND)
     assert bars(picture, "#0072B2")[1][0] == LEFT
 
 
