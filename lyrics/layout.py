@@ -26,7 +26,7 @@ from separation.engines import FullscoreError
 _LARGEST_BYTES = 200_000  # a lyric sheet has a few kilobytes, an opera a hundred; a song or a video has more
 
 _TIME_TAG = re.compile(r"\[(\d{1,3}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
-_WORD_TIME_TAG = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")
+_WORD_TIME_TAG = re.compile(r"<(\d{1,3}):(\d{1,2}(?:[.:]\d{1,3})?)>")
 _ID_TAG = re.compile(r"^\[([A-Za-z#]{1,8}):(.*)\]$")
 _SECTION_NAMES = (
     r"verse|chorus|pre-?\s?chorus|post-?\s?chorus|refrain|bridge|intro|outro|hook|interlude|instrumental|"
@@ -42,15 +42,18 @@ _REPEAT = re.compile(r"\s+[(\[]?(?:[x×]\s?(\d)|(\d)\s?[x×])[)\]]?$", re.IGNORE
 
 @dataclass(frozen=True, slots=True)
 class SheetLine:
-    """One line as written, and when it starts if the sheet says so."""
+    """One line as written, when it starts and when each of its words does if the sheet says so."""
 
     words: tuple[str, ...]
     starts_section: bool = False
     onset: float | None = None
+    word_onsets: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.words or not all(self.words):
             raise ValueError("a line of a lyric sheet has at least one word, and no empty ones")
+        if len(self.word_onsets) not in (0, len(self.words)):
+            raise ValueError("a line of a lyric sheet has as many onsets as words, or none")
 
 
 def read_sheet(path: Path) -> tuple[SheetLine, ...]:
@@ -114,7 +117,7 @@ def parse_text(text: str) -> tuple[SheetLine, ...]:
 def _parse_lrc(rows: Sequence[str]) -> tuple[SheetLine, ...]:
     """Timed rows in the order of their times; an empty one (an instrumental break) ends a section."""
     offset = 0.0
-    timed: list[tuple[float, int, str]] = []
+    timed: list[tuple[float, int, float, str]] = []
     last = 0.0
     for index, row in enumerate(rows):
         id_tag = _ID_TAG.match(row)
@@ -124,20 +127,58 @@ def _parse_lrc(rows: Sequence[str]) -> tuple[SheetLine, ...]:
             continue
         times: list[float] = []
         while tag := _TIME_TAG.match(row):
-            times.append(60 * int(tag[1]) + float(tag[2].replace(":", ".")))
+            times.append(_seconds(tag))
             row = row[tag.end() :].lstrip()
-        text = " ".join(_WORD_TIME_TAG.sub(" ", row).split())
+        # In a line that is sung more than once the words have the times of one of them.
+        word = _WORD_TIME_TAG.search(row)
+        sung_at = max(
+            (time for time in times if word and time <= _seconds(word)), default=min(times, default=0.0)
+        )
         for time in times or [last]:
-            timed.append((time, index, text))
+            timed.append((time, index, time - sung_at if len(times) > 1 else 0.0, row))
         last = times[-1] if times else last
     lines: list[SheetLine] = []
     fresh = True
-    for time, _, text in sorted(timed):
+    for time, _, later, row in sorted(timed):
+        text, onsets = _timed_words(row)
         words = () if re.fullmatch(r"\[.*\]", text) else _words(text)
         if words:
-            lines.append(SheetLine(words, fresh, max(0.0, time - offset)))
+            firsts = itertools.accumulate((len(word.split()) for word in words[:-1]), initial=0)
+            sung = tuple(
+                None if (onset := onsets[first]) is None else max(0.0, onset + later - offset)
+                for first in firsts
+            )
+            known = sung if any(onset is not None for onset in sung) else ()
+            lines.append(SheetLine(words, fresh, max(0.0, time - offset), known))
         fresh = not words
     return tuple(lines)
+
+
+def _timed_words(row: str) -> tuple[str, list[float | None]]:
+    """The words of a row separated by single spaces, and the time that stands before each of them (times
+    inside a word are its syllables')."""
+    words: list[str] = []
+    onsets: list[float | None] = []
+    onset: float | None = None
+    begins = True
+    for piece in re.finditer(rf"{_WORD_TIME_TAG.pattern}|\s+|[^<\s]+|<", row):
+        text = piece[0]
+        if piece[1]:
+            onset = _seconds(piece)
+        elif text.isspace():
+            begins = True
+        elif begins:
+            words.append(text)
+            onsets.append(onset)
+            begins, onset = False, None if _is_word(text) else onset
+        else:
+            words[-1] += text
+            onset = None
+    return " ".join(words), onsets
+
+
+def _seconds(tag: re.Match[str]) -> float:
+    return 60 * int(tag[1]) + float(tag[2].replace(":", "."))
 
 
 def _repeated(row: str) -> list[str]:
@@ -145,12 +186,16 @@ def _repeated(row: str) -> list[str]:
     return [row[: found.start()]] * int(found[1] or found[2]) if found else [row]
 
 
+def _is_word(token: str) -> bool:
+    return any(char.isalnum() for char in token)
+
+
 def _words(row: str) -> tuple[str, ...]:
     """The words of a row; signs without a letter or digit stay with the word before (or after) them."""
     words: list[str] = []
     pending = ""
     for token in row.split():
-        if any(char.isalnum() for char in token):
+        if _is_word(token):
             words.append(f"{pending} {token}" if pending else token)
             pending = ""
         elif words:

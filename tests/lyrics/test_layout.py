@@ -47,9 +47,21 @@ def test_lines_that_only_begin_like_a_header_are_sung() -> None:
 def test_lrc_times_are_anchors() -> None:
     text = "[ti:Song]\n[offset:+500]\n[00:10.00][01:30.50]chorus <01:31.00>line\n[00:20.5]verse\n[00:25.00]\n"
     assert parse_text(text) == (
-        SheetLine(("chorus", "line"), True, 9.5),
+        SheetLine(("chorus", "line"), True, 9.5, (None, 10.0)),
         SheetLine(("verse",), False, 20.0),
-        SheetLine(("chorus", "line"), True, 90.0),
+        SheetLine(("chorus", "line"), True, 90.0, (None, 90.5)),
+    )
+
+
+def test_lrc_times_of_words() -> None:
+    """A time inside a word is its syllable's, one after the last word its end, one before a sign its word's."""
+    text = (
+        "[00:01.00]<00:01.00>When<00:01.40> it <00:02.00> be<00:02.20>gins<00:03.00>\n"
+        "[00:04.00]<00:04.50>- now <3\n"
+    )
+    assert parse_text(text) == (
+        SheetLine(("When", "it", "begins"), True, 1.0, (1.0, 1.4, 2.0)),
+        SheetLine(("- now", "<3"), False, 4.0, (4.5, None)),
     )
 
 
