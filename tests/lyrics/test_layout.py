@@ -54,7 +54,7 @@ def test_lrc_times_are_anchors() -> None:
 
 
 def test_lrc_times_of_words() -> None:
-    """A time inside a word is its syllable's, one after the last word its end, one before a sign its word's."""
+    """One inside a word is its syllable's, one after the last word its end, one before a sign its word's."""
     text = (
         "[00:01.00]<00:01.00>When<00:01.40> it <00:02.00> be<00:02.20>gins<00:03.00>\n"
         "[00:04.00]<00:04.50>- now <3\n"
