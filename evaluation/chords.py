@@ -35,25 +35,25 @@ from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
 
 _COMPARED = {
-    "thirds": "root and third",
-    "thirds_inv": "root, third and bass",
-    "triads": "the triad",
-    "triads_inv": "the triad and its bass",
-    "tetrads": "all tones within an octave",
-    "tetrads_inv": "all tones and the bass",
-    "root": "the root",
-    "mirex": "at least three tones",
-    "majmin": "major or minor (of chords that are)",
-    "majmin_inv": "the same and the bass",
-    "sevenths": "major, minor and their sevenths (of chords that are)",
-    "sevenths_inv": "the same and the bass",
+    "thirds": "share of the time with the right root and third",
+    "thirds_inv": "and the right bass",
+    "triads": "with the right triad",
+    "triads_inv": "and the right bass",
+    "tetrads": "with all tones right, within an octave",
+    "tetrads_inv": "and the right bass",
+    "root": "with the right root",
+    "mirex": "with at least three tones right",
+    "majmin": "with the right chord, of the major and minor ones",
+    "majmin_inv": "and the right bass",
+    "sevenths": "with the right chord, of those and their sevenths",
+    "sevenths_inv": "and the right bass",
 }
 _SEGMENTED = {
     "underseg": "1: no change is missed",
     "overseg": "1: no change is too many",
     "seg": "the lower of both",
 }
-MEANINGS = {name: f"share of the time right in {what}" for name, what in _COMPARED.items()} | _SEGMENTED
+MEANINGS = _COMPARED | _SEGMENTED
 MAIN = ("majmin", "sevenths")
 
 NO_CHORD = "N"

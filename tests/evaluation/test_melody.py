@@ -158,7 +158,7 @@ def test_notes_become_pitch(tmp_path: Path) -> None:
         ("a.jams", '{"annotations": [{"namespace": "beat", "data": []}]}', "has beat; it needs"),
         (
             "a.jams",
-            '{"annotations": [{"namespace": "pitch_hz", "data": [{"time": 0, "duration": 0, "value": "A"}]}]}',
+            '{"annotations": [{"namespace": "pitch_hz", "data": [{"time": 0, "duration": 0, "value": ""}]}]}',
             "no pitch track",
         ),
     ],
