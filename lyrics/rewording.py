@@ -1,8 +1,8 @@
 """Words mended by hand: the times they had are kept where the singing is still the same.
 
 Task: somebody edits the lyric sheet of a song whose words have times. Method: the words of both are
-compared in order (the longest matching blocks, Ratcliff and Obershelp, 1988); an equal word keeps its times, a
-respelled or misheard one (or several written as one, or one as several) gets the time of what it replaces.
+compared in order (the longest matching blocks, Ratcliff and Obershelp, 1988); an equal word keeps its times,
+a respelled or misheard one (or several written as one, or one as several) gets the time of what it replaces.
 Words left out are gone, lines and sections are as the new sheet has them.
 
 Limits: words that nobody had heard have no time to keep: where there are any, the sheet is aligned anew

@@ -19,6 +19,7 @@ from notation.expression import express
 from notation.instruments import VOICINGS, score_order, voicing_of
 from notation.meter import ScoreTime, lay_bars
 from notation.quantise import QuantiseSettings, quantise
+from notation.registers import Reading
 from notation.score import NotatedScore, WrittenPart, build_score
 from notation.sections import find_sections
 from notation.spelling import spell
@@ -53,6 +54,7 @@ class NotationSettings:
     chords: str = option("auto", "chord symbols: auto for songs, not for keyboards alone", choices=CHORDS)
     pick_up: Fraction | None = option(None, "beats before the first bar line; found if left out")
     simplify: bool = option(False, "a rhythm of sixteenths at the finest, one voice a staff")
+    readings: tuple[tuple[str, Reading], ...] = option((), "clefs and octaves of parts: (stem, reading)")
 
 
 def notate(
@@ -98,13 +100,15 @@ def notate(
     named = [note for stem, part in written.items() if stem != "drums" for note in part]
     name_of = dict(zip(map(id, named), spell(named, keys), strict=True))
     parts = []
+    readings = dict(settings.readings)
     for stem, part in written.items():
         names = [name_of.get(id(note), "") for note in part]
         sung = underlay(lyrics, part) if stem == singer else ()
         on_two = stem == "piano" and not stated and not fits_one_staff(by_stem[stem])
         staves = 2 if on_two or any(note.staff == 2 for note in part) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
-        parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program))
+        reading = readings.get(stem, Reading())
+        parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program, reading))
     parts, expression = express(parts, time, pedals, swing=grid.swing)
     sections = find_sections(lyrics, time)
     return build_score(

@@ -19,13 +19,34 @@ from notation.events import Bar
 CLEFS = {"treble": 30, "bass": 18, "alto": 24, "tenor": 22, "treble-8": 23, "percussion": 30}
 """The place of the lowest line of each clef."""
 
+READABLE = tuple(clef for clef in CLEFS if clef != "percussion")
+"""The clefs that a pitched part may be read in."""
+
 CHANGE_COST = 12.0  # mean squared ledger lines, summed over bars, that a change of clef must spare
 STRANGE_COST = 0.5  # for each bar in another clef than the staff's usual one
+MOST_OCTAVES = 2  # between a part's sound and what its player reads
 OCTAVE_FROM = 2  # ledger lines below which a note ends an octave line
 OCTAVE_MEAN = 3.0  # mean ledger lines of a run that gets one
 OCTAVE_PEAK = 4  # ledger lines of its farthest note
 OCTAVE_NOTES = 3  # notes that it has at least
 OCTAVE_GAP = Fraction(4)  # quarters of rest over which it goes on
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a user decides of how a part is read: its one clef (of two staves the upper one's), and how many
+    octaves above its sound it is written (8vb: 1, 8va: -1). What is None is found, or usual."""
+
+    clef: str | None = None
+    octave: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.clef not in (None, *READABLE):
+            raise ValueError(f"a clef is one of {', '.join(READABLE)}, not '{self.clef}'")
+        if self.octave is not None and not -MOST_OCTAVES <= self.octave <= MOST_OCTAVES:
+            raise ValueError(
+                f"a part is written at most {MOST_OCTAVES} octaves off its sound, not {self.octave}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 from statistics import median
@@ -28,7 +28,7 @@ from notation.instruments import VOICINGS as VOICINGS
 from notation.instruments import Voicing, voicing_of
 from notation.meter import ScoreTime
 from notation.percussion import DrumSound, sound_of
-from notation.registers import OctaveLine, Reach, choose_clefs, octave_lines, place_of
+from notation.registers import OctaveLine, Reach, Reading, choose_clefs, octave_lines, place_of
 from notation.sections import Section
 from notation.underlay import SungNote
 from transcription.beatgrid import TimeSignature
@@ -51,6 +51,7 @@ class WrittenPart:
     staves: int = 1
     spoken: frozenset[Note] = frozenset()
     program: int | None = None
+    reading: Reading = Reading()
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.notes):
@@ -61,7 +62,10 @@ class WrittenPart:
     @property
     def voicing(self) -> Voicing:
         """How the part is called, plays and reads."""
-        return voicing_of(self.stem, self.program)
+        usual = voicing_of(self.stem, self.program)
+        clefs = usual.clefs if self.reading.clef is None else (self.reading.clef,)
+        octave = usual.octave if self.reading.octave is None else self.reading.octave
+        return replace(usual, clefs=clefs, octave=octave)
 
     @property
     def unpitched(self) -> bool:
@@ -357,10 +361,10 @@ def _clefs(
         clef = "bass" if middle < _BASS_BELOW else "treble-8" if middle < _TENOR_BELOW else "treble"
         return [clef] * len(bars)
     clefs = voicing.clefs
+    if number > 1 and (len(clefs) > 1 or state.part.reading.clef):
+        clefs = ("bass", "treble")
     if len(clefs) == 1:
         return [clefs[0]] * len(bars)
-    if state.part.staves > 1 and number > 1:
-        clefs = ("bass", "treble")
     in_bars: list[list[int]] = [[] for _ in bars]
     for events in voices.values():
         bar = 0

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from music21 import clef, note, stream
 
 from lyrics.words import Lyrics
 from notation.events import Key
 from notation.notate import NotationSettings, notate
+from notation.registers import Reading
 from tests.notation.builders import lyrics
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
@@ -133,3 +135,41 @@ def test_a_keyboard_alone_gets_chord_symbols_only_when_asked() -> None:
     heard = [Note(i, i + 1.0, pitch, stem="piano") for i in range(4) for pitch in (48, 64, 67, 72)]
     assert notate(heard, grid(9)).chords == ()
     assert notate(heard, grid(9), settings=NotationSettings(chords="on")).chords != ()
+
+
+def test_a_part_is_read_in_the_clef_and_octave_that_the_user_says() -> None:
+    notes = line((60, 64, 67, 72), "other")
+    plain = notate(notes, grid(9))
+    assert {bar.clef for bar in plain.page[0].staves[0]} == {"treble"}
+    for sign, octave, written in (
+        ("alto", None, 4),
+        ("treble", -1, 3),
+        ("bass", 1, 5),
+        ("treble-8", None, 4),
+    ):
+        settings = NotationSettings(readings=(("other", Reading(sign, octave)),))
+        part = notate(notes, grid(9), settings=settings).page[0]
+        assert {bar.clef for bar in part.staves[0]} == {sign}
+        assert part.voicing.octave == (octave or 0)
+        first = part.staves[0][0].voices[0][0].heads[0]
+        assert (first.step, first.octave) == ("C", written)
+
+
+def test_another_octave_on_paper_sounds_the_same() -> None:
+    settings = NotationSettings(readings=(("vocals", Reading("bass", 1)),))
+    score = notate(line((48, 50, 52, 53), "vocals"), grid(9), settings=settings).stream
+    assert [n.pitch.midi for n in score.parts[0].toSoundingPitch().flatten().notes] == [48, 50, 52, 53]
+
+
+def test_the_clef_of_two_staves_is_the_upper_ones() -> None:
+    low = line((36, 38, 40, 41), "piano")
+    high = line((72, 74, 76, 77), "piano")
+    settings = NotationSettings(readings=(("piano", Reading("alto")),))
+    upper, lower = notate([*low, *high], grid(9), settings=settings).page[0].staves
+    assert ({bar.clef for bar in upper}, {bar.clef for bar in lower}) == ({"alto"}, {"bass"})
+
+
+@pytest.mark.parametrize(("clef", "octave"), [("percussion", None), ("soprano", None), (None, 3)])
+def test_what_nobody_reads_is_refused(clef: str | None, octave: int | None) -> None:
+    with pytest.raises(ValueError, match=r"clef is one of|octaves off"):
+        Reading(clef, octave)
