@@ -34,6 +34,8 @@ from separation.files import whole_file
 
 Results = Mapping[str, Any]
 
+LONG_TEXT = 24  # characters, from which a cell is kept from getting narrow
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -74,10 +76,10 @@ def write_tables(results: Results, comparison: Mapping[str, Any] | None, path: P
 
 def write_page(results: Results, comparison: Mapping[str, Any] | None, out: Path, path: Path) -> None:
     """Write ``report.html`` with the pictures that the rows name, which lie in ``out``."""
-    sections = list(_sections(results, comparison, link=lambda song: f"#{_anchor(song)}"))
+    sections = list(_sections(results, comparison, link=lambda song: _link(_song_id(song))))
     songs = results["songs"]
     contents = [*(section.title for section in sections), "Song by song"]
-    links = "".join(f'<a href="#{_anchor(title)}">{_text(title)}</a>' for title in contents)
+    links = "".join(f'<a href="{_link(_id(title))}">{_text(title)}</a>' for title in contents)
     body = [
         "<main>",
         f"<h1>{_text(_title(results))}</h1>",
@@ -85,7 +87,7 @@ def write_page(results: Results, comparison: Mapping[str, Any] | None, out: Path
         *_failures(songs),
         f"<nav>{links}</nav>",
         *(_section(section) for section in sections),
-        f'<h2 id="{_anchor("Song by song")}">Song by song</h2>',
+        f'<h2 id="{_text(_id("Song by song"))}">Song by song</h2>',
         *(_song(name, row, out) for name, row in songs.items()),
         "</main>",
     ]
@@ -375,13 +377,24 @@ def _text(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def _anchor(name: str) -> str:
-    return quote("-".join(name.split()), safe="")
+def _id(title: str) -> str:
+    return "-".join(title.split())
+
+
+def _song_id(name: str) -> str:
+    return f"song-{_id(name)}"
+
+
+def _link(identifier: str) -> str:
+    """The address of an element of the page."""
+    return f"#{quote(identifier)}"
 
 
 def _section(section: Section) -> str:
     about = f'<p class="quiet">{_text(section.about)}</p>' if section.about else ""
-    return f'<h2 id="{_anchor(section.title)}">{_text(section.title)}</h2>\n{about}\n{_html(section.table)}'
+    return (
+        f'<h2 id="{_text(_id(section.title))}">{_text(section.title)}</h2>\n{about}\n{_html(section.table)}'
+    )
 
 
 def _html(table: Table) -> str:
@@ -413,7 +426,8 @@ def _cell(cell: Cell, number: bool) -> str:
     if cell.bar is not None:
         text += f'<span class="bar"><i style="width:{100 * cell.bar:.1f}%"></i></span>'
     value = f' data-value="{cell.number!r}"' if cell.number is not None else ""
-    return f"<td{_class(number)}{value}>{text}</td>"
+    long = ' class="long"' if len(cell.text) > LONG_TEXT and not cell.link else ""
+    return f"<td{_class(number) or long}{value}>{text}</td>"
 
 
 def _failures(songs: Mapping[str, Any]) -> Iterator[str]:
@@ -446,7 +460,7 @@ def _song(name: str, row: Mapping[str, Any], out: Path) -> str:
         parts.append(f"<h3>costs</h3>{_html(_stages(costs))}")
     told = " · ".join(main) or ("failed" if row["failed"] else "")
     return (
-        f'<details class="song" id="{_anchor(name)}"><summary><b>{_text(name)}</b> '
+        f'<details class="song" id="{_text(_song_id(name))}"><summary><b>{_text(name)}</b> '
         f'<span class="quiet">{_text(told)}</span></summary>\n' + "\n".join(parts) + "\n</details>"
     )
 

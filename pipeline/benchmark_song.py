@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
 import threading
 import time
@@ -114,6 +116,7 @@ def do_song(job: Job) -> Row:
     song = next(song for song in find_songs(job.data) if song.name == job.name)
     row = empty_row(song.name, song.source.relative_to(job.data).as_posix(), job.fingerprint)
     run = job.out / "songs" / job.folder
+    shutil.rmtree(references_of(job.out, job.folder), ignore_errors=True)
     try:
         report = _notate(song, run, job) if song.is_performance else _transcribe(song, run, job)
     except FullscoreError as error:
@@ -146,8 +149,6 @@ def _transcribe(song: Song, run: Path, job: Job) -> dict[str, Any]:
 
 def _own_words(song: Song, job: Job) -> Path:
     """The reference's words as a singer has them: without the marks of a data set."""
-    import re
-
     from evaluation.files import read_text
 
     folder = references_of(job.out, job.folder)

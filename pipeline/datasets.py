@@ -74,7 +74,8 @@ class Song:
         found = [self.source]
         for reference in self.references.values():
             for path in (reference,) if isinstance(reference, Path) else reference.origins:
-                found += sorted(path.iterdir()) if path.is_dir() else [path]
+                inside = sorted(path.rglob("*")) if path.is_dir() else [path]
+                found += [file for file in inside if file.is_file()]
         return tuple(dict.fromkeys(found))
 
 

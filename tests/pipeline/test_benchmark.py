@@ -390,8 +390,9 @@ def test_the_page_can_be_read_and_sorted(
     head.click()
     assert names.all_inner_texts() == rising[::-1]
     assert set(rising) == set(results["songs"])
-    table.locator("a").first.click()
-    assert page.locator("details[open] summary b").all_inner_texts() == [rising[-1]]
+    for link in table.locator("a").all():
+        link.click()
+    assert set(page.locator("details[open] summary b").all_inner_texts()) == set(rising)
     page.close()
     assert wrong == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
