@@ -1,14 +1,17 @@
 """How well the separators without weights (and Demucs, where its weights are) take two songs apart.
 
-    python -m benchmarks.stems [--data FOLDER] [--htdemucs FOLDER] [--speed]
+    python -m benchmarks.stems [--data FOLDER] [--htdemucs FOLDER] [--speed | --museval]
 
-The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in
-dB, twice: over the whole song (energy of the stem over energy of the error) and as in the SiSEC
-campaigns, the median over seconds of BSS Eval v4 (museval). The mix itself as the estimate of every
-stem is the baseline. Sum: relative error of the sum of the stems against the mix. Demucs was trained
-on MDB Reggae: its figure there says nothing about other songs. ``--speed`` times Demucs instead, on a
-network of htdemucs' size with random weights (which take as long as trained ones), and shows how far
-bfloat16 is from float32.
+The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in dB as
+`fullscore evaluate stems` gives it, twice: over the whole song (Sound Demixing challenge) and as in the SiSEC
+campaigns, the median over seconds of BSS Eval v4; then SIR, SAR and SI-SDR, means over the stems. The mix
+itself as the estimate of every stem is the baseline. Sum: relative error of the sum of the stems against the
+mix. Demucs was trained on MDB Reggae: its figure there says nothing about other songs.
+
+``--speed`` times Demucs instead, on a network of htdemucs' size with random weights (which take as long as
+trained ones), and shows how far bfloat16 is from float32. ``--museval`` compares `evaluate stems` with the
+package museval on three minutes of four stems in stereo: seconds, and the greatest difference in any second.
+(The stems are MDB Reggae's over and over, with noise added to each so that no two rounds are alike.)
 """
 
 from __future__ import annotations
@@ -24,12 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from separation.audio import SAMPLE_RATE, Audio, decode
+from evaluation.stems import BSS_EVAL, bss_eval, evaluate_stems, stem_scores
+from separation.audio import SAMPLE_RATE, Audio, decode, write_flac
 from separation.engines import silent
 from separation.spectral import Spectral
 from separation.stems import Separator, Stems
 
 STEMS = ("vocals", "drums", "bass", "other")
+
+MEANS = ("SIR", "SAR", "SI-SDR")
+LONG_S = 180.0
 
 
 def songs(data: Path) -> Iterator[tuple[str, Audio, Stems]]:
@@ -47,11 +54,6 @@ def songs(data: Path) -> Iterator[tuple[str, Audio, Stems]]:
     yield "80s Rock", decode(rock), Stems({name: decode(rock, stream=i) for name, i in numbers.items()})
 
 
-def sdr(reference: Audio, estimate: Audio) -> float:
-    error = reference.samples - estimate.samples
-    return float(10 * np.log10(np.sum(reference.samples**2) / np.sum(error**2)))
-
-
 def _museval_metrics() -> Any:
     """museval's metrics alone: the package itself imports musdb, which wants an ffmpeg program."""
     folder = find_spec("museval").submodule_search_locations[0]
@@ -61,13 +63,43 @@ def _museval_metrics() -> Any:
     return module
 
 
-def sdr_by_second(reference: Stems, estimate: Stems) -> np.ndarray:
-    """Median over the seconds of museval's SDR, for each stem."""
-    truth, found = (np.stack([stems[name].samples.T for name in STEMS]) for stems in (reference, estimate))
-    values = _museval_metrics().bss_eval(
-        truth, found, SAMPLE_RATE, SAMPLE_RATE, compute_permutation=False, framewise_filters=False
-    )[0]
-    return np.asarray(np.nanmedian(values, axis=1))
+def measures(true: Stems, found: Stems) -> dict[str, Any]:
+    both = np.stack([[stems[name].samples for name in STEMS] for stems in (true, found)]).astype(np.float64)
+    return stem_scores(STEMS, lambda: [both], SAMPLE_RATE)
+
+
+def against_museval(stems: Stems) -> None:
+    """Seconds and greatest difference in dB on LONG_S of ``stems``."""
+    length = round(LONG_S * SAMPLE_RATE)
+    rounds = -(-length // stems[STEMS[0]].samples.shape[1])
+    generator = np.random.default_rng(0)
+    true = np.stack([np.tile(stems[name].samples, rounds)[:, :length] for name in STEMS])
+    true = true + 1e-3 * generator.standard_normal(true.shape)
+    found = 0.8 * true + 0.1 * np.roll(true, 1, axis=0) + 1e-3 * generator.standard_normal(true.shape)
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [Path(folder) / side for side in ("true", "found")]
+        for side, samples in zip(sides, (true, found), strict=True):
+            side.mkdir()
+            for name, stem in zip(STEMS, samples, strict=True):
+                write_flac(Audio(0.5 * stem.astype(np.float32), SAMPLE_RATE), side / f"{name}.flac")
+        start = time.perf_counter()
+        evaluate_stems(*sides)
+        ours = time.perf_counter() - start
+        true, found = (
+            np.stack([decode(side / f"{name}.flac").samples.astype(np.float64) for name in STEMS])
+            for side in sides
+        )
+    start = time.perf_counter()
+    theirs = _museval_metrics().bss_eval(
+        *(side.transpose(0, 2, 1) for side in (true, found)),
+        SAMPLE_RATE, SAMPLE_RATE, compute_permutation=False, framewise_filters=False,
+    )  # fmt: skip
+    museval = time.perf_counter() - start
+    print(f"{LONG_S:.0f} s of {len(STEMS)} stems: evaluate stems (files and all measures) {ours:.1f} s,")
+    print(f"museval (BSS Eval alone) {museval:.1f} s: {museval / ours:.0f} times as long")
+    difference = np.abs(bss_eval(true, found, SAMPLE_RATE, SAMPLE_RATE) - np.stack(theirs[:4]))
+    for name, greatest in zip(BSS_EVAL, difference.max(axis=(1, 2)), strict=True):
+        print(f"greatest difference in {name}: {greatest:.1e} dB")
 
 
 def demucs_speed(mix: Audio) -> None:
@@ -100,9 +132,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--htdemucs", type=Path, help="a folder with Demucs weights")
     parser.add_argument("--speed", action="store_true", help="time Demucs on random weights instead")
+    parser.add_argument("--museval", action="store_true", help="compare the measures with museval's instead")
     options = parser.parse_args()
     if options.speed:
         return demucs_speed(next(songs(options.data))[1])
+    if options.museval:
+        return against_museval(next(songs(options.data))[2])
 
     separators: dict[str, Separator] = {
         "mix": lambda audio, progress: Stems(dict.fromkeys(STEMS, audio)),
@@ -116,18 +151,22 @@ def main() -> None:
     Spectral()(Audio(np.zeros((2, SAMPLE_RATE * 3), np.float32), SAMPLE_RATE))
 
     print("SDR in dB: whole song / median second (BSS Eval v4)")
-    print(
-        f"{'song':12}{'separator':12}" + "".join(f"{name:>16}" for name in STEMS) + "     s/song s       sum"
-    )
+    titles = [
+        *(f"{name:>16}" for name in STEMS),
+        *(f"{name:>8}" for name in MEANS),
+        "     s/song s",
+        "       sum",
+    ]
+    print(f"{'song':12}{'separator':12}" + "".join(titles))
     for song, mix, truth in songs(options.data):
         for name, separator in separators.items():
             start = time.perf_counter()
             stems = separator(mix, silent)
             seconds = time.perf_counter() - start
-            by_second = sdr_by_second(truth, stems)
+            measured = measures(truth, stems)
             cells = "".join(
-                f"{sdr(truth[stem], stems[stem]):>8.2f} /{by_second[i]:>6.2f}" for i, stem in enumerate(STEMS)
-            )
+                f"{of['SDR_song']:>8.2f} /{of['SDR']:>6.2f}" for of in measured["stems"].values()
+            ) + "".join(f"{measured[mean]:>8.2f}" for mean in MEANS)
             total = sum(stems[stem].samples for stem in STEMS)
             error = np.linalg.norm(total - mix.samples) / np.linalg.norm(mix.samples)
             print(f"{song:12}{name:12}{cells}{seconds / mix.duration:>13.3f}{error:>10.0e}")
