@@ -103,11 +103,14 @@ def read_notes(path: Path) -> NoteTable:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Which columns hold onset, offset or duration, and pitch, and how the last two are meant."""
+    """Which columns hold onset, offset or duration, and pitch, and how the last two are meant.
+
+    ``hz`` is None where only the pitches themselves say whether they are Hz or MIDI numbers.
+    """
 
     places: tuple[int, int, int]
     durations: bool
-    hz: bool
+    hz: bool | None
     velocity: int | None = None
     stem: int | None = None
 
@@ -122,7 +125,7 @@ def _read_table(path: Path) -> NoteTable:
         [numbers(row, wanted, path, line) for line, row in enumerate(rows, 1)], dtype=np.float64
     ).reshape(-1, len(wanted))
     onsets, ends, pitches = values.T[:3]
-    hz = columns.hz or (pitches > HIGHEST_KEY).any()
+    hz = (pitches > HIGHEST_KEY).any() if columns.hz is None else columns.hz
     return NoteTable(
         np.stack([onsets, onsets + ends if columns.durations else ends], axis=1),
         pitches if hz else midi_to_hz(pitches),
@@ -151,7 +154,8 @@ def _columns_by_name(header: list[str], path: Path) -> _Columns:
         raise FullscoreError(
             f"{path} has the columns {', '.join(header)[:80]}; notes need onset, offset and midi (or hz)"
         )
-    return _Columns((onset, end, tone), offset is None, midi is None, first(_VELOCITY), first(_STEM))
+    hertz = None if bare[tone] == "pitch" else midi is None
+    return _Columns((onset, end, tone), offset is None, hertz, first(_VELOCITY), first(_STEM))
 
 
 def _words(name: str) -> list[str]:
@@ -169,7 +173,8 @@ def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
     values = np.array([numbers(row, (0, 1, 2), path, line) for line, row in enumerate(rows, 1)])
     if values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min():
         return _Columns((0, 2, 1), durations=True, hz=True)
-    return _Columns((0, 1, 2), False, bool((values[:, 2] % 1).any()), 3 if _loud(rows) else None)
+    fractional = bool((values[:, 2] % 1).any())
+    return _Columns((0, 1, 2), False, True if fractional else None, 3 if _loud(rows) else None)
 
 
 def _loud(rows: list[list[str]]) -> bool:

@@ -48,6 +48,13 @@ def test_every_form_of_table_is_read_alike(tmp_path: Path, text: str) -> None:
     assert table.pitches_hz == pytest.approx(THREE_HZ, rel=1e-6)
 
 
+def test_a_column_named_so_is_what_it_is_named(tmp_path: Path) -> None:
+    hz = read_notes(written(tmp_path / "e.csv", "onset,offset,hz\n0,1,110\n"))
+    assert hz.pitches_hz.tolist() == [110]
+    midi = read_notes(written(tmp_path / "e.csv", "onset,offset,midi\n0,1,69\n0,1,129\n"))
+    assert midi.pitches_hz == pytest.approx([440, 440 * 2**5])
+
+
 def test_notes_keep_the_order_of_the_file(tmp_path: Path) -> None:
     table = read_notes(written(tmp_path / "e.csv", "onset,offset,midi\n2,3,64\n0,1,60\n1,5,62\n"))
     assert table.intervals[:, 0].tolist() == [2, 0, 1]
