@@ -1,8 +1,8 @@
 """A piano roll of true and found notes: which were hit, which were missed and which are extra.
 
 Task: one SVG, self-contained and without styles or identifiers, so that it can stand in a page with others.
-Time runs to the right in rows of :data:`ROW_S` seconds, pitch upwards; rows without notes are left out. Where
-both files name stems, each stem has its own rows and its own matches.
+Time runs to the right in rows of :data:`ROW_S` seconds, pitch upwards; rows in which no note begins or ends
+are left out. Where both files name stems, each stem has its own rows and its own matches.
 
 Conventions: hits are the notes matched in onset and pitch, as the ``no_offset`` measures count them, drawn
 as found. Missed notes are hollow and extra ones thin, so that colour is not all that tells them apart and a
@@ -157,12 +157,9 @@ def _section(name: str, notes: dict[_Sort, _Notes], top: float) -> tuple[list[st
     high = max(high, low + FEWEST_SEMITONES)
     height = (high - low) * SEMITONE
     spans = np.concatenate([each.intervals for each in notes.values()])
-    rows = {
-        row
-        for start, end in np.maximum(spans, 0.0).tolist()
-        for row in range(int(start // ROW_S), int(end // ROW_S) + (end % ROW_S > 0))
-    }
-    for row in sorted(rows):
+    # Just before the end: a note that ends with a row has nothing in the next.
+    edges_s = np.concatenate([np.maximum(spans[:, 0], 0.0), np.nextafter(spans[:, 1], 0.0)])
+    for row in np.unique(np.maximum(edges_s, 0.0) // ROW_S).astype(int).tolist():
         drawn += _grid(row, low, high, top)
         for sort, each in notes.items():
             bars = list(_bars(each, row, top + height + low * SEMITONE))

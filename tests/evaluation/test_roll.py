@@ -54,6 +54,12 @@ def test_a_note_over_the_end_of_a_row_goes_on_in_the_next_and_silent_rows_are_le
     assert "1:30" not in words(picture)
 
 
+def test_a_drone_is_drawn_where_it_begins_and_ends() -> None:
+    drone = notes((0, 1000 * ROW_S, 60), (5 * ROW_S + 1, 5 * ROW_S + 2, 62))
+    _, *rows = bars(piano_roll_svg(drone, drone), "#0072B2")
+    assert len(rows) == 2 + 1 + 1
+
+
 def test_stems_are_drawn_apart() -> None:
     stems = ("bass", "vocals")
     reference = notes((0, 1, 36), (0, 1, 60), stems=stems)
