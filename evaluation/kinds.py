@@ -118,7 +118,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(
             "notes", "notes in seconds", "notes.json",
-            (".csv", ".tsv", ".mid", ".midi", ".musicxml", ".mxl", ".jams", ".json", ".txt"),
+            (".csv", ".tsv", ".mid", ".midi", ".musicxml", ".mxl", ".xml", ".jams", ".json", ".txt"),
             settings=NotesSettings, picture="roll",
             shows="a piano roll of hits, misses and extras (OUT.svg)",
         ),
