@@ -31,11 +31,12 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import mir_eval
 import music21
 import numpy as np
 import pretty_midi
 
+from evaluation.chords import chord_scores as measure_chords
+from evaluation.chords import played_chords, read_chords
 from notation.chords import find_chords
 from notation.events import Bar, Key, ScoreNote, key_at
 from notation.keys import find_keys
@@ -604,29 +605,10 @@ def chord_scores(song: Path) -> np.ndarray:
     bars, when = lay_bars(_pop909_grid(song), notes)
     written = quantise(notes, when)
     symbols = find_chords(written, bars, find_keys(written, bars))
-    truth = [line.split() for line in (song / "chord_midi.txt").read_text().splitlines()]
-    reference = np.asarray([[float(row[0]), float(row[1])] for row in truth])
-    starts = when.seconds_at([float(symbol.onset) for symbol in symbols]).tolist()
-    spans = [
-        (start, end, symbol)
-        for start, end, symbol in zip(starts, [*starts[1:], reference[-1, 1]], symbols, strict=True)
-        if end > start
-    ]
-    scores = mir_eval.chord.evaluate(
-        reference,
-        [row[2] for row in truth],
-        np.asarray([(start, end) for start, end, _ in spans]),
-        [_harte(symbol.root, symbol.quality) for _, _, symbol in spans],
-    )
-    shares = [scores["root"], scores["majmin"], scores["sevenths"]]
-    return np.asarray([*shares, len(symbols) / len(bars), len(truth) / len(bars)])
-
-
-def _harte(root: str, quality: str) -> str:
-    """A chord in the notation of mir_eval."""
-    names = {"": "maj", "m": "min", "m7": "min7", "m7b5": "hdim7", "6": "maj6", "m6": "min6"}
-    assert 0 <= name_pitch_class(root) < 12
-    return f"{root}:{names.get(quality, quality)}"
+    reference = read_chords(song / "chord_midi.txt")
+    scores = measure_chords(reference, played_chords(symbols, when))
+    shares = [scores[name] or 0.0 for name in ("root", "majmin", "sevenths")]
+    return np.asarray([*shares, len(symbols) / len(bars), len(reference) / len(bars)])
 
 
 SECTIONS = {

@@ -22,10 +22,10 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,10 @@ from evaluation.files import Scores, artefact, is_number, read_json, read_text
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
+
+if TYPE_CHECKING:
+    from notation.events import ChordSymbol
+    from notation.meter import ScoreTime
 
 _COMPARED = {
     "thirds": "share of the time with the right root and third",
@@ -115,6 +119,18 @@ def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Score
     for name in _SEGMENTED:
         scores[name] = float(getattr(mir_eval.chord, name)(*merged))
     return scores
+
+
+def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[Chord, ...]:
+    """When the chord symbols of a score were played, each until the next one or the final bar line."""
+    places = [*(float(symbol.onset) for symbol in symbols), float(time.end)]
+    times = np.maximum(0.0, time.seconds_at(places)).tolist()
+    named = (replace(symbol, quality=symbol.quality or "maj").figure for symbol in symbols)
+    return tuple(
+        Chord(start, end, to_harte(figure) or "X")
+        for figure, (start, end) in zip(named, pairwise(times), strict=True)
+        if end > start
+    )
 
 
 def _filled(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:

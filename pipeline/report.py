@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -82,25 +82,15 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
 
 
 def chords_in_seconds(score: NotatedScore) -> list[dict[str, Any]]:
-    """The chord symbols of a score that was played, each until the next one or the final bar line.
+    """A score's chord symbols: start and end in seconds of the performance, and label (Harte et al., 2005).
 
-    Start and end are in seconds of the performance, labels in the syntax of Harte et al. (2005). Before the
-    first symbol, and without symbols, there is nothing.
+    Each lasts until the next one or the final bar line; before the first there is nothing.
     """
-    from evaluation.chords import to_harte
+    from evaluation.chords import played_chords
 
-    if score.time is None:
-        return []
-    places = [*(float(symbol.onset) for symbol in score.chords), float(score.time.end)]
-    times = [round(max(0.0, time), 4) for time in score.time.seconds_at(places).tolist()]
+    chords = played_chords(score.chords, score.time) if score.time else ()
     return [
-        {
-            "start": start,
-            "end": end,
-            "label": to_harte(replace(symbol, quality=symbol.quality or "maj").figure),
-        }
-        for symbol, (start, end) in zip(score.chords, pairwise(times), strict=True)
-        if end > start
+        {"start": round(chord.start, 4), "end": round(chord.end, 4), "label": chord.label} for chord in chords
     ]
 
 
