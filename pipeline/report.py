@@ -66,6 +66,7 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
         "beats": {"times": [round(time, 4) for time in grid.times], "numbers": list(grid.numbers)},
         "bars": records["score"].result["bars"],
         "chords": records["score"].result.get("chords"),  # a run that an earlier version finished has none
+        "words": _words(records["lyrics"].result),
         "warnings": list(workspace.warnings),
         "stages": {
             name: {
@@ -79,6 +80,20 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
     }
     write_json(report, workspace.folder / "report.json")
     return report
+
+
+def _words(lyrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each word of the stored lyrics, when it is sung (seconds) and in which line (from 0)."""
+    return [
+        {
+            "text": word["text"],
+            "onset": round(word["syllables"][0]["onset"], 4),
+            "offset": round(word["syllables"][-1]["offset"], 4),
+            "line": number,
+        }
+        for number, line in enumerate(lyrics["lines"])
+        for word in line["words"]
+    ]
 
 
 def chords_in_seconds(score: NotatedScore) -> list[dict[str, Any]]:
