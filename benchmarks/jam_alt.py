@@ -1,5 +1,7 @@
 """How far the JamendoLyrics texts are from the Jam-ALT texts: a check of the lyrics measures.
 
+    python -m benchmarks.jam_alt [--data ../shared/data]
+
 The older transcripts of the same songs serve as the estimate; the figures published for this pair by the
 reference implementation are a WER of .1437 on the English and .1401 on the Spanish songs, pooled.
 """
@@ -7,41 +9,32 @@ reference implementation are a WER of .1437 on the English and .1401 on the Span
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
-from evaluation.lyrics import lyric_scores, read_lyrics
+from evaluation.kinds import LyricsSettings
+from evaluation.lyrics import pool_lyrics
 
 ROOT = Path(__file__).resolve().parents[1]
-SHOWN = ("WER", "WER_case", "CER", "F1_punc", "F1_pare", "F1_line", "F1_sect")
-
-
-def songs_of(data: Path, language: str) -> list[str]:
-    """The names of the songs in ``language`` (English name) of which both texts are there."""
-    with (data / "f90_jamendolyrics/JamendoLyrics.csv").open(encoding="utf-8", newline="") as file:
-        names = [Path(row["Filepath"]).stem for row in csv.DictReader(file) if row["Language"] == language]
-    return [name for name in names if all(path.is_file() for path in both_texts(data, name))]
-
-
-def both_texts(data: Path, name: str) -> tuple[Path, Path]:
-    """The Jam-ALT text and the JamendoLyrics text of a song."""
-    return (
-        data / "icme25-alt_jam-alt/lyrics_tagged" / f"{name}.txt",
-        data / "f90_jamendolyrics/lyrics" / f"{name}.txt",
-    )
+SHOWN = (
+    *("WER", "WER_lexical", "D_nonlexical", "WER_case", "CER"),
+    *("F1_punc", "F1_pare", "F1_line", "F1_sect"),
+)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     data = parser.parse_args().data
-    print(f"{'language':<10} {'songs':>5}  " + "  ".join(f"{name:>8}" for name in SHOWN))
-    for language in ("English", "Spanish"):
-        names = songs_of(data, language)
-        pairs = [[read_lyrics(path) for path in both_texts(data, name)] for name in names]
-        scores = lyric_scores([true for true, _ in pairs], [heard for _, heard in pairs], language)
-        figures = ("–" if (value := scores[name]) is None else f"{value:.4f}" for name in SHOWN)
-        print(f"{language:<10} {len(names):>5}  " + "  ".join(f"{figure:>8}" for figure in figures))
+    pairs = [
+        (path, data / "f90_jamendolyrics/lyrics" / path.name)
+        for path in sorted((data / "icme25-alt_jam-alt/lyrics_tagged").glob("*.txt"))
+    ]
+    scores = pool_lyrics(pairs, LyricsSettings(str(data / "f90_jamendolyrics/JamendoLyrics.csv")))
+    print(f"{len(pairs)} songs  " + "  ".join(f"{name:>6}" for name in SHOWN))
+    for name, row in (*scores["languages"].items(), ("all", scores)):
+        figures = ("–" if (value := row[one]) is None else f"{value:.4f}" for one in SHOWN)
+        cells = (f"{figure:>{max(6, len(one))}}" for figure, one in zip(figures, SHOWN, strict=True))
+        print(f"{name:<8}  " + "  ".join(cells))
 
 
 if __name__ == "__main__":

@@ -56,14 +56,18 @@ MEANINGS = {
     "WER_case": "word errors where upper and lower case count",
     "ER_case": "right words in the wrong case, to a word",
     **{
-        f"{kind}_{tag}": f"{what} {of}"
+        f"{kind}_{tag}": meaning.format(of)
         for tag, of in (
             ("punc", "punctuation marks"),
             ("pare", "parentheses (backing vocals)"),
             ("line", "line breaks"),
             ("sect", "section breaks"),
         )
-        for kind, what in (("P", "precision of"), ("R", "recall of"), ("F1", "both together for"))
+        for kind, meaning in (
+            ("P", "share of the estimate's {} that are right"),
+            ("R", "share of the reference's {} that are found"),
+            ("F1", "harmonic mean of the two for {}"),
+        )
     },
 }
 MAIN = ("WER", "CER")

@@ -122,13 +122,14 @@ def timing_scores(reference: TimedWords, estimate: TimedWords) -> Scores:
     return {name: scores[name] for name in MEANINGS if name in scores}
 
 
-def onset_scores(reference: Floats, estimate: Floats) -> Scores:
-    """``pc``, ``mae``, ``aae``, ``pcs`` and ``perceptual`` of onsets that belong together pair by pair."""
+def onset_scores(reference: Floats, estimate: Floats, tolerance: float = TOLERANCE_S) -> Scores:
+    """``pc`` (within ``tolerance`` seconds), ``mae``, ``aae``, ``pcs`` and ``perceptual`` of onsets that
+    belong together pair by pair."""
     if not len(reference):
         return dict.fromkeys(name for name in _MEASURES if name != "matched")
     error = np.abs(reference - estimate)
     return {
-        "pc": float(np.mean(error <= TOLERANCE_S)),
+        "pc": float(np.mean(error <= tolerance)),
         "mae": float(np.median(error)),
         "aae": float(np.mean(error)),
         "pcs": _correct_segments(reference, estimate),
