@@ -175,12 +175,11 @@ _Bar = tuple[float, float, float]
 
 def _bars(notes: _Notes, row: int, zero: float) -> Iterator[_Bar]:
     """The notes that sound in ``row``, cut at its ends; ``zero`` is the height of MIDI number 0."""
-    start = row * ROW_S
-    for (onset, offset), pitch in zip(notes.intervals.tolist(), notes.pitches.tolist(), strict=True):
-        if onset < start + ROW_S and offset > start:
-            left = LEFT + (max(onset, start) - start) * SECOND
-            right = LEFT + (min(offset, start + ROW_S) - start) * SECOND
-            yield left, max(right - SEAM, left + SHORTEST_BAR), zero - pitch * SEMITONE
+    start, end = row * ROW_S, (row + 1) * ROW_S
+    here = (notes.intervals[:, 0] < end) & (notes.intervals[:, 1] > start)
+    edges = LEFT + (np.clip(notes.intervals[here], start, end) - start) * SECOND
+    for (left, right), pitch in zip(edges.tolist(), notes.pitches[here].tolist(), strict=True):
+        yield left, max(right - SEAM, left + SHORTEST_BAR), zero - pitch * SEMITONE
 
 
 def _grid(row: int, low: int, high: int, top: float) -> Iterator[str]:
