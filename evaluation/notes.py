@@ -45,7 +45,7 @@ VELOCITY_TOLERANCE = 0.1  # of the range of the reference's velocities
 MOST_LAG = 5.0  # seconds in which a constant lag is looked for
 LAG_STEP = 0.005  # seconds between the lags that are tried
 LAG_SPREAD = 0.025  # seconds by which notes may scatter about a lag
-NEARLY = 0.9  # of the commonest lag's notes: of all lags as common the smallest is taken
+NEARLY = 0.9  # of the commonest lag's notes: the smallest of all lags that have so many is taken
 
 MAIN = ("F-measure", "F-measure_no_offset")
 MEANINGS = {
@@ -276,7 +276,7 @@ def lag(reference: NoteTable, estimate: NoteTable) -> float | None:
     found = float(common[np.argmin(np.abs(common))])
     for _ in range(2):  # the first median is drawn towards the rim at which the search began
         found = float(np.median(ordered[np.abs(ordered - found) <= 2 * LAG_SPREAD]))
-    return found
+    return found + 0.0  # not -0.0
 
 
 def _onset_differences(reference: NoteTable, estimate: NoteTable) -> Floats:
