@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from evaluation.chords import to_harte
+from lyrics.layout import read_sheet
 from notation.chords import QUALITIES
 from notation.events import ChordSymbol
 from notation.notate import NotationSettings, notate
@@ -55,17 +56,25 @@ def test_each_symbol_has_a_label_with_its_tones(quality: str) -> None:
     assert np.flatnonzero(semitones).tolist() == sorted(tones)
 
 
-def test_a_resumed_run_tells_the_same_chords(tmp_path: Path) -> None:
+def test_a_resumed_run_tells_the_same_chords_and_words(tmp_path: Path) -> None:
     rate = 22050
     time = np.arange(3 * rate) / rate
     tones = sum(np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * time) for pitch in (48, 55, 64))
     soundfile.write(tmp_path / "song.wav", 0.2 * tones * np.exp(-2 * (time % 0.5)), rate)
     command = ["transcribe", str(tmp_path / "song.wav"), "-o", str(tmp_path), "--separator", "none"]
-    command += ["--lyrics", "none", "--offline", "--chords", "on", "--tempo", "120"]
+    (tmp_path / "words.txt").write_text("One two\nthree!\n", encoding="utf-8")
+    command += ["--lyrics", str(tmp_path / "words.txt"), "--offline", "--chords", "on", "--tempo", "120"]
     told = []
     for _ in range(2):
         assert main(command) == DONE
-        told.append(json.loads((tmp_path / "song" / "report.json").read_text())["chords"])
+        report = json.loads((tmp_path / "song" / "report.json").read_text())
+        told.append((report["chords"], report["words"]))
     assert told[0] == told[1]
-    assert told[0]
-    assert all(a["end"] == b["start"] for a, b in pairwise(told[0]))
+    chords, words = told[0]
+    assert chords
+    assert all(a["end"] == b["start"] for a, b in pairwise(chords))
+    assert [(word["text"], word["line"]) for word in words] == [("One", 0), ("two", 0), ("three!", 1)]
+    assert all(word["onset"] < word["offset"] for word in words)
+    assert [line.onset for line in read_sheet(tmp_path / "song" / "lyrics.lrc")] == pytest.approx(
+        [words[0]["onset"], words[2]["onset"]], abs=0.006
+    )
