@@ -286,6 +286,8 @@ def read_lyrics(path: Path) -> str:
         return "\n".join(rows)
     if path.suffix.lower() in (".csv", ".json", ".musicxml", ".xml"):
         raise FullscoreError(f"{path} is not lyrics; give a text or LRC file")
+    if not any(map(str.isalpha, text)) and any(map(str.isdigit, text)):
+        raise FullscoreError(f"{path} holds numbers, not words; give lyrics as text or LRC")
     return text
 
 

@@ -226,7 +226,7 @@ def read_timed_words(path: Path) -> TimedWords:
     if re.search(r"^\s*\[\d{1,3}:\d{1,2}", text, re.MULTILINE):
         return _of_lrc(text)
     if path.suffix.lower() == ".lrc" and text.strip():
-        raise FullscoreError(f"{path} has no times; give an LRC file whose lines begin like [01:23.45]")
+        raise FullscoreError(f"{path} has no times of lines; give LRC whose lines begin like [01:23.45]")
     return _of_rows(text, path)
 
 
@@ -262,7 +262,8 @@ def _of_rows(text: str, path: Path) -> TimedWords:
     header = [cell.lower() for cell in rows.pop(0)] if rows and not is_number(rows[0][0]) else []
     if header and not set(header) & set(_ONSET_COLUMNS):
         raise FullscoreError(
-            f"{path} has no column of onsets (one of {', '.join(_ONSET_COLUMNS)}); give timed lyrics"
+            f"{path} has no times of words or lines; give LRC, rows of an onset and a word, "
+            "or a table with a column start"
         )
     at = next((header.index(name) for name in _ONSET_COLUMNS if name in header), 0)
     texts = [_row_text(row, header) for row in rows]

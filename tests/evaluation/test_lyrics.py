@@ -198,6 +198,8 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
         read_lyrics(tmp_path / "song.txt")
     with pytest.raises(FullscoreError, match="not lyrics"):
         read_lyrics(written(tmp_path / "notes.csv", "onset,offset,midi\n"))
+    with pytest.raises(FullscoreError, match="numbers, not words"):
+        read_lyrics(written(tmp_path / "beats.txt", "0.5\t1\n1.0\t2\n"))
     with pytest.raises(FullscoreError, match="can't read"):
         read_lyrics(tmp_path / "absent.txt")
 

@@ -192,8 +192,9 @@ def test_an_empty_file_has_no_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.lrc", "Should auld\nbe forgot\n", "has no times"),
-        ("a.csv", "pitch,name\n60,C\n", "no column of onsets"),
+        ("a.lrc", "Should auld\nbe forgot\n", "no times of lines"),
+        ("a.csv", "pitch,name\n60,C\n", "no times of words or lines"),
+        ("a.txt", "Should auld acquaintance, be\nforgot\n", "no times of words or lines"),
         ("a.csv", "start,text\n1.0,la\nnan,la\n", "row 2 .* no time of 0 or more"),
         ("a.csv", "start,text\n-1.0,la\n", "no time of 0 or more"),
         ("a.txt", "1.0 la\nsoon la\n", "row 2 .* no time of 0 or more"),
