@@ -57,18 +57,20 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A headed table with what there is to say of it."""
+    """A headed table with what there is to say of it. ``folded``: a page shows it when asked to."""
 
     title: str
     about: str
     table: Table
+    folded: bool = False
 
 
 def write_tables(results: Results, comparison: Mapping[str, Any] | None, path: Path) -> None:
     """Write ``results.md``."""
     lines = [f"# {_plain(_title(results))}", "", *(f"{_plain(line)}  " for line in _about(results))]
     for section in _sections(results, comparison):
-        lines += ["", f"## {section.title}", "", *([section.about, ""] if section.about else [])]
+        about = [_plain(section.about), ""] if section.about else []
+        lines += ["", f"## {_plain(section.title)}", "", *about]
         lines += _markdown(section.table)
     with whole_file(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -154,34 +156,34 @@ def _sections(
         yield from _compared(comparison, link)
     yield Section("Songs", "The main measures of each song.", _songs(results, link))
     yield Section("Costs", "Seconds of all songs together, and the highest memory of any.", _stages(results))
-    yield Section("Costs of each song", "", _costs(results, link))
+    yield Section("Costs of each song", "", _costs(results, link), folded=True)
     if unmeasured := tuple(_unmeasured(results, link)):
         yield Section(
             "Not measured",
             "References with which nothing was compared.",
             Table(("song", "kind", "why"), unmeasured),
+            folded=True,
         )
 
 
 def _by_kind(results: Results) -> Table:
     rows = []
     for kind, entry in results["corpus"].items():
-        main = [name for name in main_measures(kind) if name in entry["measures"]]
-        for name in main:
-            meaning = Cell(KINDS[kind].meanings.get(name, ""))
-            head = (Cell(kind), Cell(name))
-            empty = (Cell(""), Cell(""), Cell(""))
-            rows.append(
-                (*head, _whole(entry["songs"][name]), _figure(entry["measures"][name]), *empty, meaning)
-            )
-            for peer, found in entry["peers"].items():
-                ours, theirs = found["ours"].get(name), found["measures"].get(name)
-                if theirs is not None:
-                    ratio = ours / theirs if ours is not None and theirs else None
-                    beside = (Cell(peer), _figure(theirs), _ratio(ratio, lower_is_better(name)))
-                    rows.append((*head, _whole(found["songs"][name]), _figure(ours), *beside, meaning))
-    columns = ("kind", "measure", "songs", "ours", "beside", "its", "ratio", "what it says")
-    return Table(columns, tuple(rows))
+        for name in main_measures(kind):
+            if name not in entry["measures"]:
+                continue
+            head, meaning = Cell(f"{kind}: {name}"), Cell(KINDS[kind].meanings.get(name, ""))
+            count = entry["songs"][name]
+            beside = {peer: found for peer, found in entry["peers"].items() if name in found["measures"]}
+            if all(found["songs"][name] < count for found in beside.values()):
+                empty = (Cell(""), Cell(""), Cell(""))
+                rows.append((head, _whole(count), _figure(entry["measures"][name]), *empty, meaning))
+            for peer, found in beside.items():
+                ours, theirs = found["ours"].get(name), found["measures"][name]
+                ratio = ours / theirs if ours is not None and theirs else None
+                its = (Cell(peer), _figure(theirs), _ratio(ratio, lower_is_better(name)))
+                rows.append((head, _whole(found["songs"][name]), _figure(ours), *its, meaning))
+    return Table(("measure", "songs", "ours", "beside", "its", "ratio", "what it says"), tuple(rows))
 
 
 def _songs(results: Results, link: Callable[[str], str]) -> Table:
@@ -249,6 +251,7 @@ def _unmeasured(results: Results, link: Callable[[str], str]) -> Iterator[tuple[
 
 
 def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iterator[Section]:
+    columns: tuple[str, ...]
     other = comparison["names"][1]
     method = (
         f"A difference is marked where the {CONFIDENCE:.0%} interval of the mean of the songs' differences "
@@ -264,8 +267,7 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
     ]
     rows = [
         (
-            Cell(kind),
-            Cell(name),
+            Cell(f"{kind}: {name}"),
             _whole(found["songs"]),
             _figure(found["ours"]),
             _figure(found["other"]),
@@ -276,13 +278,12 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
         for kind, measures in comparison["kinds"].items()
         for name, found in measures.items()
     ]
-    columns = ("kind", "measure", "songs", "this run", other, "difference", "interval", "verdict")
+    columns = ("measure", "songs", "this run", other, "difference", "interval", "verdict")
     yield Section(f"Compared with {other}", " ".join([method, *alone]), Table(columns, tuple(rows)))
     per_song = [
         (
             Cell(found["song"], link=link(found["song"])),
-            Cell(found["kind"]),
-            Cell(found["measure"]),
+            Cell(f"{found['kind']}: {found['measure']}"),
             _figure(found["ours"]),
             _figure(found["other"]),
             _signed(found["ours"] - found["other"]),
@@ -290,9 +291,8 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
         for found in comparison["songs"]
     ]
     about = "Of a single song no claim can be made: these say only where to look."
-    yield Section(
-        "Differences song by song", about, Table(("song", *columns[:2], *columns[3:6]), tuple(per_song))
-    )
+    columns = ("song", "measure", "this run", other, "difference")
+    yield Section("Differences song by song", about, Table(columns, tuple(per_song)), folded=True)
     costs = [
         (
             Cell(stage),
@@ -307,8 +307,8 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
         f"Of the songs that both did. Seconds are marked beyond {TIME_TOLERANCE:.0%} and {TIME_STEP_S:g} s, "
         f"memory beyond {MEMORY_TOLERANCE:.0%}: what else the machine does changes them."
     )
-    heads = ("stage", "seconds", f"seconds, {other}", "verdict", "peak MB", f"peak MB, {other}", "verdict")
-    yield Section("Costs compared", about, Table(heads, tuple(costs)))
+    columns = ("stage", "seconds", f"seconds, {other}", "verdict", "peak MB", f"peak MB, {other}", "verdict")
+    yield Section("Costs compared", about, Table(columns, tuple(costs)))
 
 
 def _figure(value: Any) -> Cell:
@@ -392,8 +392,13 @@ def _link(identifier: str) -> str:
 
 def _section(section: Section) -> str:
     about = f'<p class="quiet">{_text(section.about)}</p>' if section.about else ""
+    head, named, table = _text(section.title), _text(_id(section.title)), _html(section.table)
+    if not section.folded:
+        return f'<h2 id="{named}">{head}</h2>\n{about}\n{table}'
+    count = f'<span class="quiet">{len(section.table.rows)}</span>'
     return (
-        f'<h2 id="{_text(_id(section.title))}">{_text(section.title)}</h2>\n{about}\n{_html(section.table)}'
+        f'<details class="section" id="{named}"><summary><h2>{head}</h2> {count}</summary>\n'
+        f"{about}\n{table}</details>"
     )
 
 
@@ -472,7 +477,7 @@ def _engine(engine: Any) -> str:
 
 
 def _measures(kind: str, measures: Mapping[str, Any], peers: Mapping[str, Any]) -> Table:
-    """Every measure of a kind, with the peers' beside and what it says; those of stems below the whole."""
+    """Every measure of a kind, with the peers' beside and what it says; the main ones of stems below."""
     beside = {
         name: found["measures"]
         for name, found in peers.items()
@@ -495,7 +500,7 @@ def _measures(kind: str, measures: Mapping[str, Any], peers: Mapping[str, Any]) 
                 for part, inners in value.items()
                 if isinstance(inners, Mapping)
                 for inner, number in inners.items()
-                if number is None or isinstance(number, int | float)
+                if inner in main_measures(kind)
             ]
     return Table(("measure", "ours", *beside, "what it says"), tuple(rows))
 

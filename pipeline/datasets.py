@@ -108,7 +108,7 @@ PLAIN = {
     "beats": (".beats.csv",),
     "chords": (".chords.lab",),
     "key": (".key.txt", ".musicxml", ".mxl"),
-    "meter": (".musicxml", ".mxl"),
+    "meter": (".meter.txt", ".musicxml", ".mxl"),
     "melody": (".f0.csv",),
     "lyrics": (".txt",),
     "lyrics-timing": (".words.csv", ".lrc"),
