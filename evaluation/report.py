@@ -14,6 +14,11 @@ from separation.files import AUDIO_SUFFIXES
 
 logger = logging.getLogger(__name__)
 
+_SAID_IN_NAMES = {name: name for name in KINDS} | {"f0": "melody", "words": "lyrics-timing"}
+"""The last part of a file's name before its suffix (``song.notes.csv``), and the kind that it says."""
+
+_STEMS_IN_ONE = ".stem.mp4"
+
 Measures = dict[str, Any]
 """The measures of one comparison by name; a name such as ``stems`` may hold measures by stem."""
 
@@ -48,8 +53,8 @@ def evaluate_folders(
 ) -> Measures:
     """``{"corpus": …, "songs": {name: …}}`` of the songs in two folders, matched by name.
 
-    A song's name is its file's without suffix (and without a further ``.notes``, ``.beats`` or
-    ``.lyrics``), or its folder's if that is the folder of a run. A reference without an estimate raises
+    A song's name is its file's without suffix (and without a further ``.notes``, ``.beats`` and so on),
+    or its folder's if that is the folder of a run. A reference without an estimate raises
     FullscoreError, lest the figure be better than the work; an estimate without a reference is left out
     with a warning.
     The corpus' measures are those of all songs pooled where the literature does so (lyrics), otherwise
@@ -194,19 +199,24 @@ def _is_single(kind: Kind, reference: Path) -> bool:
     """Whether ``reference`` is one song: a file, the folder of a run, or a folder of stems."""
     if not reference.is_dir() or (reference / kind.of_a_run).exists():
         return True
-    return not kind.suffixes and any(path.suffix.lower() in AUDIO_SUFFIXES for path in reference.iterdir())
+    return not kind.suffixes and any(
+        path.suffix.lower() in AUDIO_SUFFIXES and not path.name.endswith(_STEMS_IN_ONE)
+        for path in reference.iterdir()
+    )
 
 
 def _songs(kind: Kind, folder: Path) -> dict[str, Path]:
-    """The files (for stems the folders) of ``kind`` in a folder by their songs' names."""
+    """The files, or the folders of runs or stems, of ``kind`` in a folder by their songs' names."""
     songs: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.is_dir() and (
-            (path / kind.of_a_run).exists() or (not kind.suffixes and _is_single(kind, path))
-        ):
+        if path.is_dir() and ((path / kind.of_a_run).exists() or _is_single(kind, path)):
             songs[path.name] = path
+        elif not kind.suffixes and path.name.endswith(_STEMS_IN_ONE):
+            songs[path.name.removesuffix(_STEMS_IN_ONE)] = path
     for suffix in kind.suffixes:
         for path in sorted(folder.iterdir()):
-            if path.is_file() and path.suffix.lower() == suffix:
-                songs.setdefault(path.stem.removesuffix(f".{kind.name}"), path)
+            name, _, last = path.stem.rpartition(".")
+            said = _SAID_IN_NAMES.get(last)
+            if path.is_file() and path.suffix.lower() == suffix and said in (None, kind.name):
+                songs.setdefault(name if said else path.stem, path)
     return songs

@@ -216,6 +216,31 @@ def test_evaluate_prints_one_json_object(capsys: Heard) -> None:
     assert json.loads(capsys.readouterr().out)["F-measure"] == 1.0
 
 
+def test_options_of_a_kind_reach_its_measures(tmp_path: Path, capsys: Heard) -> None:
+    for name, onset in (("r.csv", 1.0), ("e.csv", 1.08)):
+        (tmp_path / name).write_text(f"onset,offset,midi\n{onset},2,60\n", encoding="utf-8")
+    files = [str(tmp_path / "r.csv"), str(tmp_path / "e.csv"), "--json"]
+    for options, found in (([], 0.0), (["--onset-tolerance", "0.1"], 1.0), (["--lag"], 1.0)):
+        assert main(["evaluate", "notes", *files, *options]) == DONE
+        assert json.loads(capsys.readouterr().out)["F-measure_no_offset"] == found
+    with pytest.raises(SystemExit) as wrong:
+        main(["evaluate", "notes", *files, "--onset-tolerance", "soon"])
+    assert wrong.value.code == 2
+
+
+def test_differences_are_shown_beside_the_figures(tmp_path: Path, capsys: Heard) -> None:
+    for name, words in (("r.txt", "should auld acquaintance"), ("e.txt", "should old acquaintance")):
+        (tmp_path / name).write_text(words, encoding="utf-8")
+    files = [str(tmp_path / "r.txt"), str(tmp_path / "e.txt")]
+    assert main(["evaluate", "lyrics", *files, "--json", "--show"]) == DONE
+    said = capsys.readouterr()
+    assert json.loads(said.out)["substitutions"] == 1
+    assert "auld" in said.err
+    assert "old" in said.err
+    assert main(["evaluate", "lyrics", *files, "--show", str(tmp_path / "words.html")]) == DONE
+    assert "auld" in (tmp_path / "words.html").read_text(encoding="utf-8")
+
+
 def test_models_are_listed_with_size_and_licence(capsys: Heard) -> None:
     assert main(["models", "list"]) == DONE
     said = capsys.readouterr().out
