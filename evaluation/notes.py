@@ -14,7 +14,7 @@ Measures:
 * ``stems``: all of them for each stem, and ``Pooled_…``: matched within stems, then added up, where both
   files name stems. The measures without this prefix are blind to stems.
 * ``Lag_s``: by how many seconds the estimate is late throughout, guessed from the notes of equal pitch;
-  always given, and taken off only where the settings say so.
+  always given (None where no lag stands out), and taken off only where the settings say so.
 
 Conventions: times in seconds; pitch in Hz inside, MIDI numbers converted at A4 = 440 Hz.
 Equal to mir_eval 0.8 in every measure it has, overlaps included: the matching is the same, pair by pair
@@ -45,6 +45,7 @@ VELOCITY_TOLERANCE = 0.1  # of the range of the reference's velocities
 MOST_LAG = 5.0  # seconds in which a constant lag is looked for
 LAG_STEP = 0.005  # seconds between the lags that are tried
 LAG_SPREAD = 0.025  # seconds by which notes may scatter about a lag
+CLEARLY = 8.0  # standard deviations above chance: unrelated recordings reached 5, poor transcriptions 21
 NEARLY = 0.9  # of the commonest lag's notes: the smallest of all lags that have so many is taken
 
 MAIN = ("F-measure", "F-measure_no_offset")
@@ -69,7 +70,7 @@ MEANINGS = {
     "Frame_Chroma_Accuracy": "the same, octaves ignored",
     "Pooled_F-measure": "right in onset, offset and pitch within their stems, all stems together",
     "Pooled_F-measure_no_offset": "the same wherever they end",
-    "Lag_s": "seconds by which the estimate is late throughout (taken off only with --lag)",
+    "Lag_s": "seconds by which the estimate is late throughout; taken off only with --lag",
 }
 
 
@@ -259,10 +260,11 @@ def _as_loud(reference: Floats, estimate: Floats, pairs: Pairs) -> Pairs:
 
 
 def lag(reference: NoteTable, estimate: NoteTable) -> float | None:
-    """By how many seconds the estimate is late throughout; None where no two notes have the same pitch.
+    """By how many seconds the estimate is late throughout; None where no lag stands out.
 
     Of the differences between onsets of equal pitch (to the semitone) within :data:`MOST_LAG`, the
     commonest within :data:`LAG_SPREAD`, the smallest of nearly as common ones; then the median about it.
+    It stands out if it is clearly commoner than the mean of all lags, or has half the notes of either file.
     """
     differences = _onset_differences(reference, estimate)
     if len(differences) == 0:
@@ -272,6 +274,10 @@ def lag(reference: NoteTable, estimate: NoteTable) -> float | None:
     support = np.searchsorted(ordered, tried + LAG_SPREAD, side="right") - np.searchsorted(
         ordered, tried - LAG_SPREAD
     )
+    chance = float(support.mean())
+    fewest = min(len(reference.pitches_hz), len(estimate.pitches_hz))
+    if support.max() < min(chance + CLEARLY * max(1.0, chance) ** 0.5, fewest / 2):
+        return None
     common = tried[support >= NEARLY * support.max()]
     found = float(common[np.argmin(np.abs(common))])
     for _ in range(2):  # the first median is drawn towards the rim at which the search began

@@ -166,6 +166,12 @@ def test_where_notes_repeat_the_smallest_lag_is_taken() -> None:
     assert lag(even, replace(even, pitches_hz=even.pitches_hz * 1.2)) is None
 
 
+def test_unrelated_notes_have_no_lag() -> None:
+    pitches = np.random.default_rng(4).permutation(melody(200).pitches_hz)
+    intervals = melody(200).intervals * 1.03
+    assert lag(melody(200), NoteTable(intervals, pitches)) is None
+
+
 # Equal to mir_eval ------------------------------------------------------------------------------
 
 
