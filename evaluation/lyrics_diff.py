@@ -154,7 +154,8 @@ def _joined(text: str, tokens: Tokens) -> list[bool]:
         start = at
         while at < len(text) and text[at].isspace():
             at += 1
-        found = text.find(token.text, at, at + len(token.text) + 20)  # tags and signs may stand before it
+        ahead = 20 if "word" in token.tags else 0  # tags and what isn't text may stand before a word
+        found = text.find(token.text, at, at + len(token.text) + ahead)
         if found >= 0:
             gap = text[start:found]
             at = found + len(token.text)
