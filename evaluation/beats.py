@@ -25,6 +25,7 @@ import numpy.typing as npt
 from evaluation.files import Scores, artefact, is_number, numbers, read_json, read_rows, split_header
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
+from evaluation.reference import mir_eval_module
 from separation.engines import FullscoreError
 
 Floats = npt.NDArray[np.float64]
@@ -75,21 +76,20 @@ def evaluate_beats(reference: Path, estimate: Path, settings: NoSettings = NoSet
 
 def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
     """mir_eval's beat measures, None where undefined."""
-    from mir_eval.beat import evaluate, f_measure, trim_beats
-
+    measures = mir_eval_module("beat")
     scores: Scores = dict.fromkeys(_MIR_EVAL)
-    sought, found = trim_beats(reference.times), trim_beats(estimate.times)
+    sought, found = measures.trim_beats(reference.times), measures.trim_beats(estimate.times)
     if len(sought) and len(found):
         with warnings.catch_warnings():  # about single beats, which score 0, and means of nothing, NaN
             warnings.simplefilter("ignore")
-            values = evaluate(reference.times, estimate.times)
+            values = measures.evaluate(reference.times, estimate.times)
         scores = {name: None if math.isnan(values[name]) else float(values[name]) for name in _MIR_EVAL}
     elif len(sought):
         scores = dict.fromkeys(_MIR_EVAL, 0.0)
     if reference.numbers is not None and estimate.numbers is not None:
-        sought, found = trim_beats(reference.downbeats), trim_beats(estimate.downbeats)
+        sought, found = (measures.trim_beats(table.downbeats) for table in (reference, estimate))
         both = len(sought) and len(found)
-        scores[DOWNBEAT] = float(f_measure(sought, found)) if both else 0.0 if len(sought) else None
+        scores[DOWNBEAT] = float(measures.f_measure(sought, found)) if both else 0.0 if len(sought) else None
     return scores
 
 
@@ -108,9 +108,11 @@ def read_beats(path: Path) -> BeatTable:
     header, rows = split_header(read_rows(path))
     if header and len(header) > 1 and "onset" in header[0]:
         raise FullscoreError(f"{path} has the columns {', '.join(header)[:60]}: notes, not beats")
+    if header and not rows and not header[0].startswith(("time", "beat", "onset")):
+        raise FullscoreError(f"{path} has words and no times ({' '.join(header)[:60]}); give beat times")
     times = [numbers(row, (0,), path, line)[0] for line, row in enumerate(rows, 1)]
     counted = _counted(rows)
-    if rows and counted is None and all(map(_is_interval, rows)):
+    if rows and all(map(_is_interval, rows)):
         raise FullscoreError(f"{path} has from when to when on each row: notes or chords, not beats")
     return _sorted(path, times, counted)
 

@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import Scores, artefact, read_rows, split_header
+from evaluation.files import Scores, artefact, is_number, read_rows, split_header
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
+from evaluation.reference import mir_eval_module
 from separation.engines import FullscoreError
 from transcription.notes import Note
 
@@ -69,8 +70,6 @@ def evaluate_melody(reference: Path, estimate: Path, settings: NoSettings = NoSe
 
 def melody_scores(reference: PitchTrack, estimate: PitchTrack) -> Scores:
     """mir_eval's melody measures, None where undefined. An estimate of no frames is unvoiced."""
-    from mir_eval.melody import evaluate
-
     scores: Scores = dict.fromkeys(MEANINGS)
     if not len(reference.times):
         return scores
@@ -78,7 +77,9 @@ def melody_scores(reference: PitchTrack, estimate: PitchTrack) -> Scores:
         estimate = PitchTrack(np.zeros(1), np.zeros(1))
     with warnings.catch_warnings():  # of frames that aren't evenly spaced, or never voiced
         warnings.simplefilter("ignore")
-        found = evaluate(reference.times, reference.frequencies, estimate.times, estimate.frequencies)
+        found = mir_eval_module("melody").evaluate(
+            reference.times, reference.frequencies, estimate.times, estimate.frequencies
+        )
     voiced = reference.frequencies > 0
     scores[OVERALL] = float(found[OVERALL])
     if voiced.any():
@@ -134,10 +135,14 @@ def _table_rows(path: Path) -> list[tuple[Any, Any]]:
     header, rows = split_header(read_rows(path))
     if header and "onset" in header[0]:
         raise FullscoreError(f"{path} has the columns {', '.join(header)[:60]}: notes, not a pitch track")
+    if header and not rows and not set(header) & set(_TIMES):
+        raise FullscoreError(f"{path} has words and no times ({' '.join(header)[:60]}); give a pitch track")
     time, pitch = (
         next((index for index, name in enumerate(header or ()) if name in names), place)
         for place, names in enumerate((_TIMES, _PITCHES))
     )
+    if not header and not all(is_number(cell) for row in rows for cell in row):
+        raise FullscoreError(f"{path} has words in its rows, not only a time and a frequency: no pitch track")
     try:
         return [(row[time], row[pitch]) for row in rows]
     except IndexError as error:
