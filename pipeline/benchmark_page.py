@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -116,11 +116,8 @@ def _about(results: Results) -> Iterator[str]:
     failed = sum(1 for row in songs.values() if row["failed"])
     minutes = results["costs"]["duration_s"] / 60
     yield f"{len(songs)} songs, {minutes:.0f} minutes of music, {failed} failed."
-    usual = {**dict.fromkeys(Settings.__slots__), "own_words": False}
-    usual |= {name: getattr(Settings(), name) for name in Settings.__slots__}
-    chosen = [
-        f"{name} {value}" for name, value in results["settings"].items() if value not in (usual.get(name), [])
-    ]
+    usual = {**asdict(Settings()), "options": [], "own_words": False}
+    chosen = [f"{name} {value}" for name, value in results["settings"].items() if value != usual[name]]
     yield f"Settings: {', '.join(chosen) or 'all as they come'}."
     yield "Versions: " + ", ".join(f"{name} {number}" for name, number in results["versions"].items()) + "."
     for name, peer in results["peers"].items():
