@@ -119,7 +119,8 @@ def do_song(job: Job) -> Row:
     shutil.rmtree(references_of(job.out, job.folder), ignore_errors=True)
     try:
         report = _notate(song, run, job) if song.is_performance else _transcribe(song, run, job)
-    except FullscoreError as error:
+    # One song's failure, of whatever kind, is its row.
+    except Exception as error:
         row["failed"] = _sentence(error, job)
     else:
         row["duration_s"] = report["song"]["duration"]
@@ -268,6 +269,7 @@ def _measure_peer(name: str, song: Song, run: Path, job: Job, row: Row) -> None:
     source = run / "performance.mid" if performed and not song.is_performance else song.source
     made = job.out / "peers" / job.folder / f"{name}{peer.suffix}"
     made.parent.mkdir(parents=True, exist_ok=True)
+    made.unlink(missing_ok=True)
     found: dict[str, Any] = {"kind": peer.kind}
     try:
         found["seconds"] = round(peer.run(source, made), 3)
