@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from evaluation.files import Scores, artefact, is_number, read_json, read_rows
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
+from evaluation.reference import mir_eval_module
 from separation.engines import FullscoreError
 
 WEIGHTED_SCORE = "Weighted Score"
@@ -53,6 +55,7 @@ _FINALS = {
 }  # fmt: skip
 _SHORT = {"": "", "maj": "major", "ma": "major", "min": "minor", "mi": "minor", "m": "minor"}
 _KEY = re.compile(r"([A-Ga-g])((?:#|b|-(?![a-z]))*)[\s:_-]*([A-Za-z]*)")
+SHORTEST_KEY_S = 4.0  # rows that last less, most of them, are chords
 _HEADERS = ("start", "onset", "time", "start_time")
 _NO_KEY = ("", "N", "SILENCE")
 
@@ -90,11 +93,9 @@ def evaluate_key(reference: Path, estimate: Path, settings: NoSettings = NoSetti
 
 def key_scores(reference: Key, estimate: Key) -> Scores:
     """The measures of the first keys."""
-    from mir_eval.key import weighted_score
-
     scores: Scores = dict.fromkeys((WEIGHTED_SCORE, *_KINSHIP.values(), SIGNATURE))
     if reference.mode or reference.tonic is None:
-        score = float(weighted_score(str(reference), str(estimate)))
+        score = float(mir_eval_module("key").weighted_score(str(reference), str(estimate)))
         scores |= {name: float(value == score) for value, name in _KINSHIP.items()}
         scores[WEIGHTED_SCORE] = score
     if reference.fifths is not None:
@@ -143,7 +144,11 @@ def _read(path: Path) -> tuple[Key, Spans]:
     if suffix == ".jams":
         labels = [str(row.value) for row in read_jams(path, "key_mode").rows]
     else:
-        labels = [_label(row) for row in read_rows(path)]
+        rows = read_rows(path)
+        lengths = [float(row[1]) - float(row[0]) for row in rows if all(map(is_number, row[:2])) and row[2:]]
+        if lengths and median(lengths) < SHORTEST_KEY_S:
+            raise FullscoreError(f"{path} has a row every {median(lengths):.1f} s: chords, not keys")
+        labels = [_label(row) for row in rows]
     named = next((label for label in labels if label.upper() not in _NO_KEY), None)
     if named is None:
         raise FullscoreError(f"{path} names no key; write one in it, such as 'Bb major'")

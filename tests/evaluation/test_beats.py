@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -63,6 +65,15 @@ def test_equal_to_mir_eval(reference: list[int], estimate: list[int]) -> None:
         assert scores == {name: None if np.isnan(value) else value for name, value in expected.items()}
     else:
         assert scores == dict.fromkeys(expected)
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, numpy as np; from evaluation.beats import BeatTable, beat_scores\n"
+    code += "table = BeatTable(np.arange(6.0, 26.0)); print(beat_scores(table, table)['F-measure'])\n"
+    code += "print([name for name in ('scipy', 'matplotlib', 'librosa') if name in sys.modules])"
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "1.0\n[]\n"
 
 
 def test_nothing_on_either_side() -> None:

@@ -138,6 +138,8 @@ def test_signatures_throughout_by_hand() -> None:
         ("a.txt", "H-Dur", "'H-Dur' for a key"),
         ("a.txt", "Should auld acquaintance be forgot", "for a key"),
         ("a.txt", "0.5\t1\n1.0\t2\n", "names no key"),
+        ("a.lab", "0 1.5 C:maj\n1.5 3 A:min\n", "a row every 1.5 s: chords"),
+        ("a.csv", "onset,offset,pitch\n0,1.5,C\n", "chords, not keys"),
     ],
 )
 def test_what_has_no_key_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:

@@ -149,7 +149,7 @@ def test_notes_become_pitch(tmp_path: Path) -> None:
         ("a.csv", "1.21,220.1,0.3\n1.80,247.2,0.2\n2.1,220.0,0.4\n", "a row every 0.45 s"),
         ("a.beats", "0.5\t1\n1.0\t2\n1.5\t3\n", "a row every 0.50 s"),
         ("a.txt", "0.5\n1.0\n1.5\n", "lacks a time or a frequency"),
-        ("a.lab", "0.0 1.5 C:maj\n1.5 3.0 N\n", "a row every 1.50 s"),
+        ("a.lab", "0.0 1.5 C:maj\n", "words in its rows"),
         ("a.txt", "Should auld acquaintance\nbe forgot\n", "no pitch track"),
         ("a.csv", "0.00,440\n0.01,inf\n", "not finite"),
         ("a.csv", "-0.01,440\n0.00,440\n", "before 0"),
