@@ -226,7 +226,8 @@ def _measure(song: Song, run: Path, job: Job, row: Row, chords: bool) -> None:
         except Exception as error:
             row["unmeasured"][kind] = _sentence(error, job)
             continue
-        if kind in PICTURES:
+        # A roll is of notes as they sound, and so says nothing where their octave is nominal.
+        if kind in PICTURES and not (kind == "notes" and song.any_octave):
             picture = job.out / "pictures" / job.folder / f"{kind}{PICTURES[kind]}"
             picture.parent.mkdir(parents=True, exist_ok=True)
             try:
