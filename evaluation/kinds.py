@@ -128,11 +128,14 @@ KINDS: dict[str, Kind] = {
         Kind("meter", "the time signature", "report.json", (*_SCORES, ".txt", ".json")),
         Kind("melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json")),
         Kind(
-            "lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc"),
+            "lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc", ".musicxml", ".mxl", ".xml"),
             settings=LyricsSettings, picture="lyrics_diff",
             shows="the words line by line, on the terminal or as a page (OUT.html)",
         ),
-        Kind("lyrics-timing", "when words and lines are sung", "lyrics.lrc", (".lrc", ".csv", ".txt")),
+        Kind(
+            "lyrics-timing", "when words and lines are sung", "lyrics.lrc",
+            (".lrc", ".csv", ".tsv", ".txt"),
+        ),
         Kind("stems", "separated stems: folders of recordings", "stems", (), settings=StemsSettings),
         Kind(
             "score", "written scores", "score.musicxml", _SCORES,

@@ -31,13 +31,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evaluation.files import Scores, artefact, read_rows, read_text, split_header
+from evaluation.files import Scores, artefact, form_of, read_rows, read_text, split_header
 from evaluation.kinds import LyricsSettings
 from separation.engines import FullscoreError
 
@@ -100,7 +101,7 @@ class Tokens:
 
 
 def evaluate_lyrics(reference: Path, estimate: Path, settings: LyricsSettings) -> dict[str, Any]:
-    """The measures of two files of lyrics (text, LRC, or the folder of a run).
+    """The measures of two files of lyrics (text, LRC, MusicXML, or the folder of a run).
 
     Raises FullscoreError where one can't be read, isn't lyrics, or the language isn't one.
     """
@@ -273,7 +274,12 @@ def language_code(language: str) -> str:
 
 
 def read_lyrics(path: Path) -> str:
-    """The words of a text or LRC file with its line and section breaks, without times; tags stay."""
+    """The words of a text or LRC file with its line and section breaks, without times; tags stay.
+
+    Of MusicXML the words under the notes of the part that has most, verse after verse: it has no lines.
+    """
+    if form_of(path) == "MusicXML":
+        return _underlaid(path)
     text = read_text(path)
     if _LRC_TIME.search(text):
         from lyrics.layout import parse_text
@@ -284,11 +290,28 @@ def read_lyrics(path: Path) -> str:
                 rows.append("")
             rows.append(" ".join(line.words))
         return "\n".join(rows)
-    if path.suffix.lower() in (".csv", ".json", ".musicxml", ".xml"):
+    if path.suffix.lower() in (".csv", ".json"):
         raise FullscoreError(f"{path} is not lyrics; give a text or LRC file")
     if not any(map(str.isalpha, text)) and any(map(str.isdigit, text)):
         raise FullscoreError(f"{path} holds numbers, not words; give lyrics as text or LRC")
     return text
+
+
+def _underlaid(path: Path) -> str:
+    from evaluation.scorefile import read_score
+
+    sung = [note for note in read_score(path).notes if note.syllables]
+    parts = Counter(note.part for note in sung)
+    verses: dict[str, list[str]] = {}
+    for note in sung:
+        if parts[note.part] == max(parts.values()):
+            for syllable in note.syllables:
+                words = verses.setdefault(syllable.verse, [])
+                if words and syllable.syllabic in ("middle", "end"):
+                    words[-1] += syllable.text
+                else:
+                    words.append(syllable.text)
+    return "\n\n".join(" ".join(words) for _, words in sorted(verses.items()))
 
 
 def _defined(value: float) -> float | None:

@@ -77,11 +77,15 @@ def test_songs_are_pooled() -> None:
     assert lyric_scores(["one two three four", ""], ["one two three four", "five"])["WER"] == 1 / 4
 
 
-@settings(max_examples=40, deadline=None)
+# Letters, signs, spaces and breaks of all sorts; scripts from right to left and without spaces; emoji.
+LETTERS = "ab A,.!?'()\n-éß…’“*_&<>@\t\x0b\x85\u00a0\u2028\u200b\u0301愛カ한שع،ไทย😀♪（）"
+
+
+@settings(max_examples=60, deadline=None)
 @given(
-    st.text(alphabet="ab A,.!?'()\n-é", max_size=60),
-    st.text(alphabet="ab A,.!?'()\n-é", max_size=60),
-    st.sampled_from(["en", "es", "de", "fr", "it"]),
+    st.text(alphabet=LETTERS, max_size=60),
+    st.text(alphabet=LETTERS, max_size=60),
+    st.sampled_from(["en", "es", "de", "fr", "it", "ja", "ar"]),
 )
 def test_equal_to_alt_eval(reference: str, estimate: str, language: str) -> None:
     reference += "\nword"
@@ -118,6 +122,37 @@ def test_the_forms_of_a_text(tmp_path: Path) -> None:
     for name in ("e.lrc", "lrc.txt"):
         scores = evaluate_lyrics(reference, written(tmp_path / name, timed), LyricsSettings())
         assert (scores["WER_case"], scores["F1_line"], scores["F1_sect"], scores["F1_pare"]) == (0, 1, 1, 1)
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.txt"
+
+
+def test_words_under_the_notes() -> None:
+    """The score of the example has all words of its sheet, on one line."""
+    scores = evaluate_lyrics(EXAMPLE, EXAMPLE.with_suffix(".musicxml"), LyricsSettings())
+    assert (scores["WER"], scores["F1_punc"], scores["R_line"]) == (0.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words"),
+    [
+        (
+            "en",
+            "Y'all don't know – 'cause it's goin' (ooh-ooh)",
+            "Y 'all don 't know 'cause it 's goin' ooh ooh",
+        ),
+        ("es", "¿Pa' qué? ¡To's lo' días, pa'l río!", "Pa' qué To's lo' días pa'l río"),
+        ("de", "Wie geht's? Ich hab' wie'n Hund geseh'n", "Wie geht 's Ich hab' wie 'n Hund geseh'n"),
+        ("fr", "J'aime l'amour, aujourd'hui « là »", "J' aime l' amour aujourd' hui là"),
+        ("ja", "愛してる（ずっと）", "愛 し て る ず っ と"),
+        ("zh", "我愛你 100次 baby", "我 愛 你 100 次 baby"),
+        ("ko", "다시 만나 (oh)", "다시 만나 oh"),
+        ("he", "שלום, עולם", "שלום עולם"),
+    ],
+)
+def test_words_by_language(code: str, text: str, words: str) -> None:
+    """Elisions are parted as alt-eval parts them, scripts without spaces by character."""
+    assert list(tokenise(text, code).words) == words.split()
 
 
 def test_nonlexical_words_apart() -> None:
