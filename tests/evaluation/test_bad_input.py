@@ -278,6 +278,53 @@ def test_what_is_not_there_or_can_not_be_read(kind: str, judged: Judge, tmp_path
             assert isinstance(judged(kind, *pair), str)
 
 
+DAMAGED: dict[str, tuple[bytes, ...]] = {
+    ".json": (
+        b"{}", b"[]", b"null", b"3", b'"la"', b'{"notes": [', b'{"notes": 3}', b'{"notes": [[]]}',
+        b'{"notes": [{"onset": "x"}]}', b'{"beats": null}', b'{"beats": {"times": ["x"]}}',
+        b'{"beats": {"times": [NaN]}}', b'{"key": [1]}', b'{"chords": [{"onset": 0}]}', b'{"meter": {}}',
+        b'{"time_signature": "7/0"}',
+    ),
+    ".jams": (
+        b"{}", b"[]", b'{"annotations": 3}', b'{"annotations": [{}]}', b'{"annotations": [{"namespace": 1}]}',
+        *(
+            b'{"annotations": [{"namespace": "%s", "data": [%s]}]}' % (name, data)
+            for name in (b"note_midi", b"note_hz", b"beat", b"chord", b"key_mode", b"pitch_contour")
+            for data in (
+                b"", b"3", b'{"time": "x", "duration": 1, "value": 3}',
+                b'{"time": 0, "duration": -1, "value": 60}', b'{"time": 0, "duration": 1, "value": null}',
+                b'{"time": NaN, "duration": 1, "value": 60}',
+                b'{"time": 0, "duration": 1, "value": {"frequency": "x"}}',
+            )
+        ),
+    ),
+    ".mid": (b"MThd", b"MThd\0\0\0\6\0\1\0\1\1\xe0MTrk\0\0\xff\xff\0\x90", b"MThd" + bytes(200)),
+    ".mxl": (b"PK\3\4", b"PK\3\4" + bytes(200)),
+    ".musicxml": (b"<score-partwise/>", b"<?xml version='1.0'?><html/>", b"<?xml", SCORE.encode()[:700]),
+}  # fmt: skip
+"""Files that begin well, by the suffix that kinds read them by."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [(name, suffix) for name, kind in KINDS.items() for suffix in DAMAGED if suffix in kind.suffixes],
+)
+def test_files_that_begin_well(kind: str, suffix: str, judged: Judge, tmp_path: Path) -> None:
+    right = written(kind, tmp_path)
+    for number, raw in enumerate(DAMAGED[suffix]):
+        damaged = write(tmp_path, f"damaged{number}{suffix}", raw)
+        for pair in ((right, damaged), (damaged, right)):
+            judged(kind, *pair)
+
+
+def test_the_folder_of_a_run_that_lacks_the_file(judged: Judge, tmp_path: Path) -> None:
+    (run := tmp_path / "run").mkdir()
+    (run / "other.txt").write_text("la")
+    for kind in KINDS:
+        if kind != "lyrics":  # for which it is a folder of songs
+            assert isinstance(judged(kind, written(kind, tmp_path), run), str)
+
+
 @pytest.mark.parametrize("kind", TEXTS)
 def test_empty_files(kind: str, judged: Judge, tmp_path: Path) -> None:
     right = written(kind, tmp_path)
