@@ -97,8 +97,8 @@ def read_beats(path: Path) -> BeatTable:
     """The beats of a file (the module's text says which), by time, each once.
 
     A table has a beat on each row: its time, and perhaps its number in the bar; other columns, and second
-    columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``, those of
-    POP909 a time and, as 0 or 1, whether a half bar and whether a bar starts there.
+    columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``. Those of
+    POP909 are a time and, as 0.0 or 1.0, whether a bar of two or three and whether one of four starts there.
     Raises FullscoreError where the file is none of these.
     """
     if path.suffix.lower() == ".json":
@@ -129,7 +129,9 @@ def _counted(rows: list[list[str]]) -> list[int] | None:
         if all(mark.startswith(("b", "db")) for mark in marks):
             return _counted_from([mark.startswith("db") for mark in marks])
         if {cell for row in rows for cell in row[1:3]} <= {"0.0", "1.0"}:
-            return _counted_from([mark == "1.0" for mark in marks])
+            halves = [index for index, row in enumerate(rows) if row[1] == "1.0"]
+            triple = len(halves) > 1 and np.median(np.diff(halves)) > 2
+            return _counted_from([row[1 if triple else 2] == "1.0" for row in rows])
     try:
         values = [float(row[1]) for row in rows]
     except (IndexError, ValueError):
