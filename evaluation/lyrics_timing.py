@@ -258,7 +258,7 @@ def _of_lrc(text: str) -> TimedWords:
 
 def _of_rows(text: str, path: Path) -> TimedWords:
     """A table of words or lines; a header is a first row that doesn't begin with a number."""
-    rows = list(_cells(text))
+    rows = list(_cells(text, path))
     header = [cell.lower() for cell in rows.pop(0)] if rows and not is_number(rows[0][0]) else []
     if header and not set(header) & set(_ONSET_COLUMNS):
         raise FullscoreError(
@@ -288,12 +288,15 @@ def _of_rows(text: str, path: Path) -> TimedWords:
     return TimedWords(tuple(words), np.array(onsets, dtype=float), np.array(starts, dtype=bool))
 
 
-def _cells(text: str) -> Iterator[list[str]]:
+def _cells(text: str, path: Path) -> Iterator[list[str]]:
     """The cells of the rows that aren't empty; the first row that has any tells what divides them."""
     rows = [row for row in text.split("\n") if row.strip()]
     mark = next((mark for mark in ("\t", ";", ",") if rows and mark in rows[0]), None)
     for row in rows:
-        cells = next(csv.reader([row], delimiter=mark)) if mark else row.split(maxsplit=2)
+        try:
+            cells = next(csv.reader([row], delimiter=mark)) if mark else row.split(maxsplit=2)
+        except csv.Error as error:
+            raise FullscoreError(f"{path} has a row that is no row of a table ({error}); mend it") from error
         yield [cell.strip() for cell in cells]
 
 

@@ -199,6 +199,7 @@ def test_an_empty_file_has_no_words(tmp_path: Path) -> None:
         ("a.csv", "start,text\n-1.0,la\n", "no time of 0 or more"),
         ("a.txt", "1.0 la\nsoon la\n", "row 2 .* no time of 0 or more"),
         ("a.txt", "1.0\n2.0\n3.0\n", "2 times and .* 3"),
+        ("a.csv", "start,text\n1.0," + "la " * 50_000, "no row of a table"),
     ],
 )
 def test_what_cannot_be_compared_is_said(tmp_path: Path, name: str, text: str, said: str) -> None:
