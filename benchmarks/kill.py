@@ -26,7 +26,7 @@ from separation.files import PARTIAL
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 OPTIONS = ("--separator", "spectral", "--lyrics", str(EXAMPLES / "auld-lang-syne.txt"), "--offline")
-STAGES = ("audio", "separation", "notes", "beats", "lyrics", "score")
+STAGES = ("audio", "separation", "notes", "performance", "beats", "lyrics", "score")
 POLL_S = 0.002
 
 

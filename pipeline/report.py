@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import Settings
 from pipeline.songs import readable
-from pipeline.workspace import Workspace, write_json
+from pipeline.workspace import STAGES_FOLDER, Workspace, write_json
 from transcription.beatgrid import BeatGrid, TimeSignature
 
 if TYPE_CHECKING:
@@ -40,11 +40,13 @@ def stored_grid(found: dict[str, Any]) -> BeatGrid:
     )
 
 
-def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[str, Any]:
-    """Write the report of the stages in ``workspace`` and return it."""
+def write_report(
+    workspace: Workspace, song: Path, settings: Settings, corrections: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the report of the stages in ``workspace``, and of what was corrected, and return it."""
     records = workspace.records
     source = records["audio"].result
-    beats = records["beats"].result
+    beats = records["counting" if "counting" in records else "beats"].result
     grid = stored_grid(beats)
     report = {
         "fullscore": version("fullscore"),
@@ -53,6 +55,7 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
             **{name: source[name] for name in ("title", "artist", "duration")},
         },
         "settings": {**asdict(settings), "time_signature": str(settings.time_signature or "") or None},
+        "corrections": {name: value if name != "words" else True for name, value in corrections.items()},
         "engines": {
             "separation": records["separation"].inputs["engine"],
             "notes": records["notes"].result,
@@ -76,9 +79,17 @@ def write_report(workspace: Workspace, song: Path, settings: Settings) -> dict[s
             }
             for name, record in records.items()
         },
-        "files": [*sorted(file for record in records.values() for file in record.files), "report.json"],
+        "files": [
+            *sorted(
+                file
+                for record in records.values()
+                for file in record.files
+                if not file.startswith(STAGES_FOLDER)
+            ),
+            "report.json",
+        ],
     }
-    write_json(report, workspace.folder / "report.json")
+    write_json(report, workspace.drafted / "report.json")
     return report
 
 

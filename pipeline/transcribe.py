@@ -1,6 +1,9 @@
 """A song in, its full score out: the stages in the order the data flows.
 
-    audio ──> separation ──> notes ──> beats ──> lyrics ──> score
+    audio ──> separation ──> notes ──> performance ──> beats ──> lyrics ──> score
+
+What was corrected by hand before (``pipeline.corrections``) stays so: the performance is the notes heard with
+their corrections, beats are counted as corrected, and corrected words go before those found.
 
 Every stage keeps what it made in the song's folder (``pipeline.workspace``); a stage is done again
 only when something it depends on has changed. Between stages only files are held, so that memory
@@ -10,12 +13,14 @@ is bounded by one stage's work.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lyrics import LYRICISTS
-from lyrics.words import Line, Lyrics, Syllable, Word
+from lyrics.words import Lyrics
+from pipeline.corrections import CORRECTIONS, Corrections, edited, in_order, lyrics_from, read_history
 from pipeline.engines import (
     GENERAL_ENGINE,
     check_means,
@@ -27,14 +32,18 @@ from pipeline.engines import (
 from pipeline.report import chords_in_seconds, stored_grid, write_report
 from pipeline.settings import Settings
 from pipeline.songs import folder_names, readable
-from pipeline.workspace import STEMS_FOLDER, StageProgress, StageWork, Workspace
+from pipeline.workspace import STAGES_FOLDER, STEMS_FOLDER, StageProgress, StageWork, Workspace
 from separation import SEPARATORS
 from transcription import TRANSCRIBERS
-from transcription.beatgrid import BeatGrid
+from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note, in_stem
 
 if TYPE_CHECKING:
+    from lyrics.layout import SheetLine
     from separation.audio import Audio
+
+HEARD = f"{STAGES_FOLDER}/heard.json"
+"""The notes before any correction, in the form of notes.json."""
 
 VOICE, MIX, PIANO = "vocals", "mix", "piano"
 
@@ -75,7 +84,7 @@ class Source:
     solo_piano: bool
 
 
-def _quiet(stage: str, fraction: float, message: str) -> None:
+def quiet(stage: str, fraction: float, message: str) -> None:
     """The stage progress that reports nothing."""
 
 
@@ -86,29 +95,47 @@ def transcribe(
     *,
     force: bool = False,
     name: str | None = None,
-    progress: StageProgress = _quiet,
+    progress: StageProgress = quiet,
 ) -> Transcription:
     """Transcribe ``song`` into ``out/<name>/`` and return what was made.
 
-    ``name`` is the folder's name (default: the file's, without its suffix). ``force`` does every
-    stage again. ``progress`` is called with (stage, share done, message); raising from it cancels,
-    and the next call goes on from the last finished stage.
+    ``name`` is the folder's name (default: the file's, without its suffix). What was corrected there by hand
+    stays so; ``force`` does every stage again and forgets the corrections. ``progress`` is called with
+    (stage, share done, message); raising from it cancels, and the next call goes on from the last finished
+    stage.
 
     Raises FullscoreError when the song can't be transcribed: its message is a sentence for the user.
     """
     song = Path(song)
-    checksum = _checksum(song)
+    checksum = checksum_of(song)
     check_means(settings)
     workspace = Workspace(Path(out) / (name or folder_names([song])[0]), force, progress)
 
+    corrections = _corrected_before(workspace, checksum, force)
+
     source = _listen(workspace, song, checksum, settings)
     stems = _separate(workspace, song, source, settings)
-    notes = _hear_notes(workspace, song, stems, source, settings)
-    grid = _find_beats(workspace, song, notes, settings)
-    lyrics = _find_lyrics(workspace, song, stems, notes, settings)
-    _write_score(workspace, source, notes, grid, lyrics, settings)
+    heard = _hear_notes(workspace, song, stems, source, settings)
+    notes = perform(workspace, heard, corrections)
+    grid = count(workspace, song, heard, _find_beats(workspace, song, heard, settings), corrections)
+    lyrics = _find_lyrics(workspace, song, stems, heard, settings)
+    write_score(workspace, source, notes, grid, lyrics, settings, corrections)
 
-    return Transcription(workspace.folder, write_report(workspace, song, settings))
+    if corrections.what:
+        workspace.warn(f"corrected by hand before: {', '.join(corrections.what)}; --force starts over")
+    report = write_report(workspace, song, settings, corrections.as_object())
+    return Transcription(workspace.folder, report)
+
+
+def _corrected_before(workspace: Workspace, checksum: str, force: bool) -> Corrections:
+    """What was corrected in the folder; with ``force``, or if it was another recording, that is forgotten."""
+    if not force:
+        history = read_history(workspace.folder)
+        if history.song in ("", checksum):
+            return history.now
+        workspace.warn("corrections of another recording were in this folder: they were removed")
+    (workspace.folder / CORRECTIONS).unlink(missing_ok=True)
+    return Corrections()
 
 
 def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings) -> Source:
@@ -186,30 +213,45 @@ def _hear_notes(
             heard += accompaniment(network, decode(song, warn=lambda message: None), sung, progress)
         if not heard:
             job.warn("no notes were heard: the score holds only rests")
-        write_notes_json(
-            sorted(heard, key=lambda note: (note.onset, note.stem, note.pitch)), job.file("notes.json")
-        )
+        write_notes_json(in_order(heard), job.file(HEARD))
         return {stem: choice.name for stem, choice in choices.items()}
 
     inputs = {stem: choice.inputs(settings) for stem, choice in choices.items()}
     workspace.stage("notes", work, after=["separation"], inputs=inputs)
+    return heard_notes(workspace)
+
+
+def heard_notes(workspace: Workspace) -> tuple[Note, ...]:
+    """The notes as they were heard."""
     from transcription.notes_io import read_notes_json
 
-    return read_notes_json(workspace.folder / "notes.json")
+    return read_notes_json(workspace.path(HEARD))
+
+
+def perform(workspace: Workspace, heard: tuple[Note, ...], corrections: Corrections) -> tuple[Note, ...]:
+    """The notes that count: those heard, with the corrections that were made to them."""
+    from transcription.notes_io import read_notes_json, write_notes_json
+
+    def work(job: StageWork) -> dict[str, Any]:
+        from notation.export import write_performance
+
+        notes, impossible = edited(heard, corrections.notes)
+        if impossible:
+            job.warn(f"{len(impossible)} corrected notes are not among those heard now: they were left out")
+        write_notes_json(notes, job.file("notes.json"))
+        write_performance(notes, job.file("performance.mid"))
+        return {"notes": len(notes)}
+
+    inputs = {"edits": [asdict(edit) for edit in corrections.notes]}
+    workspace.stage("performance", work, after=["notes"], inputs=inputs)
+    return read_notes_json(workspace.path("notes.json"))
 
 
 def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], settings: Settings) -> BeatGrid:
     """Beats, bars and meter, from the recording together with its notes."""
 
     def work(job: StageWork) -> dict[str, Any]:
-        from separation.audio import decode
-        from transcription.beats import BeatSettings, track_beats
-
-        audio = decode(song, BEAT_SAMPLE_RATE, channels=1, warn=lambda message: None)
-        # A voice sings around the beat, and what is heard of it is the least sure.
-        steady = tuple(note for note in notes if note.stem != VOICE) or notes
-        known = BeatSettings(tempo=settings.tempo, time_signature=settings.time_signature)
-        return asdict(track_beats(steady, audio, known, job.progress))
+        return asdict(_track(song, notes, settings.tempo, settings.time_signature, job))
 
     signature = settings.time_signature and str(settings.time_signature)
     inputs = {"tempo": settings.tempo, "time_signature": signature}
@@ -217,14 +259,51 @@ def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], setti
     return stored_grid(found)
 
 
+def _track(
+    song: Path, notes: tuple[Note, ...], tempo: float | None, meter: TimeSignature | None, job: StageWork
+) -> BeatGrid:
+    from separation.audio import decode
+    from transcription.beats import BeatSettings, track_beats
+
+    audio = decode(song, BEAT_SAMPLE_RATE, channels=1, warn=lambda message: None)
+    return track_beats(_steady(notes), audio, BeatSettings(tempo, meter), job.progress)
+
+
+def _steady(notes: tuple[Note, ...]) -> tuple[Note, ...]:
+    """The notes that keep the beat: a voice sings around it, and what is heard of it is the least sure."""
+    return tuple(note for note in notes if note.stem != VOICE) or notes
+
+
+def count(
+    workspace: Workspace, song: Path, notes: tuple[Note, ...], grid: BeatGrid, corrections: Corrections
+) -> BeatGrid:
+    """The beats as they are counted: at the tempo and in the meter that were corrected, if any was."""
+    tempo, meter = corrections.tempo, corrections.time_signature
+    if tempo is None and meter is None:
+        return grid
+
+    def work(job: StageWork) -> dict[str, Any]:
+        from transcription.recount import counted_anew
+
+        counted = counted_anew(grid, _steady(notes), tempo, meter)
+        if counted is None:
+            job.progress(0.1, "looking for beats at another tempo")
+            found = _track(song, notes, tempo, meter, job)
+            counted = counted_anew(found, _steady(notes), tempo, meter)
+        if counted is None:
+            job.warn(f"no beats were found at {tempo:g} a minute: these are the nearest")
+            counted = found
+        return asdict(counted)
+
+    inputs = {"tempo": tempo, "time_signature": meter and str(meter)}
+    return stored_grid(workspace.stage("counting", work, after=["beats"], inputs=inputs))
+
+
 def _find_lyrics(
     workspace: Workspace, song: Path, stems: dict[str, Path], notes: tuple[Note, ...], settings: Settings
 ) -> Lyrics:
     """The words: the user's own, aligned to the voice, or what Whisper hears."""
-    stem = VOICE if VOICE in stems else MIX
-    # Where the voice has no stem of its own, its notes are among those of the mix.
-    voice = {VOICE} if VOICE in stems else {VOICE, MIX, PIANO}
-    sung = tuple(note for note in notes if note.stem in voice)
+    sung = _sung(notes, stems)
     choice = choose_lyricist(settings, bool(sung), workspace.reporter("lyrics"))
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -234,33 +313,60 @@ def _find_lyrics(
         if choice.name == "none":
             return asdict(Lyrics())
         if choice.sheet is not None:
-            from lyrics.alignment import align
             from lyrics.layout import read_sheet
 
             job.progress(0.0, "aligning the words")
             sheet = read_sheet(choice.sheet)
-            if _is_smeared(workspace):
-                # Such a voice misleads more than it helps (benchmarks/alignment.py).
-                mix = decode(song, warn=lambda message: None)
-                return asdict(align(sheet, (), mix, settings.language))
-            return asdict(align(sheet, sung, decode(stems[stem]), settings.language))
+            return asdict(align_words(workspace, song, stems, notes, sheet, settings.language))
         whisper = make(LYRICISTS[choice.name], settings, weights=choice.weights)
-        return asdict(whisper(decode(stems[stem], 16000, channels=1), settings.language, job.progress))
+        return asdict(whisper(decode(_voice(stems), 16000, channels=1), settings.language, job.progress))
 
     inputs = {**choice.inputs(settings), "language": settings.language}
     found = workspace.stage("lyrics", work, after=["notes"], inputs=inputs)
-    return _as_lyrics(found)
+    return lyrics_from(found)
 
 
-def _write_score(
+def align_words(
+    workspace: Workspace,
+    song: Path,
+    stems: dict[str, Path],
+    notes: tuple[Note, ...],
+    sheet: Sequence[SheetLine],
+    language: str | None,
+) -> Lyrics:
+    """The words of a sheet at the times in which they are sung."""
+    from lyrics.alignment import align
+    from separation.audio import decode
+
+    if _is_smeared(workspace):
+        # Such a voice misleads more than it helps (benchmarks/alignment.py).
+        return align(sheet, (), decode(song, warn=lambda message: None), language)
+    return align(sheet, _sung(notes, stems), decode(_voice(stems)), language)
+
+
+def _voice(stems: dict[str, Path]) -> Path:
+    """The stem in which the voice is."""
+    return stems[VOICE if VOICE in stems else MIX]
+
+
+def _sung(notes: tuple[Note, ...], stems: dict[str, Path]) -> tuple[Note, ...]:
+    """The notes of the voice. Where it has no stem of its own, they are among those of the mix."""
+    voice = {VOICE} if VOICE in stems else {VOICE, MIX, PIANO}
+    return tuple(note for note in notes if note.stem in voice)
+
+
+def write_score(
     workspace: Workspace,
     source: Source,
     notes: tuple[Note, ...],
     grid: BeatGrid,
-    lyrics: Lyrics,
+    found: Lyrics,
     settings: Settings,
+    corrections: Corrections,
 ) -> None:
     """The score and everything made from it."""
+    settings = corrections.over(settings)
+    lyrics = found if corrections.words is None else corrections.words
 
     def work(job: StageWork) -> dict[str, Any]:
         from lyrics.layout import to_lrc, to_text
@@ -275,13 +381,13 @@ def _write_score(
             pick_up=settings.pick_up_beats,
             simplify=settings.simplify,
             chords=settings.chords,
+            readings=tuple((part.stem, part.reading) for part in corrections.parts),
         )
         score = notate(notes, grid, lyrics, chosen, title=source.title, artist=source.artist)
         job.progress(0.6, "writing files")
         musicxml = job.file("score.musicxml")
         export.write_musicxml(score, musicxml)
         export.write_midi(score, job.file("score.mid"))
-        export.write_performance(notes, job.file("performance.mid"))
         for name, text in (
             ("lyrics.txt", to_text(lyrics)),
             ("lyrics.lrc", to_lrc(lyrics, source.title, source.artist)),
@@ -294,8 +400,13 @@ def _write_score(
         export.write_pdf(pages, job.file("score.pdf"), source.title)
         return {"key": str(score.key), "bars": len(score.bars), "chords": chords_in_seconds(score)}
 
-    inputs = {name: getattr(settings, name) for name in ("key", "pick_up", "simplify", "chords")}
-    workspace.stage("score", work, after=["audio", "notes", "beats", "lyrics"], inputs=inputs)
+    inputs = {
+        **{name: getattr(settings, name) for name in ("key", "pick_up", "simplify", "chords")},
+        "readings": [asdict(part) for part in corrections.parts],
+        "words": corrections.words and hashlib.sha256(repr(corrections.words).encode()).hexdigest(),
+    }
+    beats = "counting" if "counting" in workspace.records else "beats"
+    workspace.stage("score", work, after=["audio", "performance", beats, "lyrics"], inputs=inputs)
 
 
 def _is_smeared(workspace: Workspace) -> bool:
@@ -318,7 +429,7 @@ def _is_solo_piano(audio: Audio) -> bool:
     return is_solo_piano(audio)
 
 
-def _checksum(song: Path) -> str:
+def checksum_of(song: Path) -> str:
     """The sha256 of the recording's bytes. Raises FullscoreError as decoding does."""
     from separation.audio import probe
 
@@ -338,24 +449,3 @@ def _level_db(path: Path) -> float:
         power += float(np.sum(np.square(block.samples, dtype=np.float64)))
         count += block.samples.size
     return float(10 * np.log10(max(power / count, 1e-12)))
-
-
-def _as_lyrics(saved: dict[str, Any]) -> Lyrics:
-    """Lyrics from their JSON form (``dataclasses.asdict``)."""
-    return Lyrics(
-        tuple(
-            Line(
-                tuple(
-                    Word(
-                        word["text"],
-                        tuple(Syllable(**syllable) for syllable in word["syllables"]),
-                        word["confidence"],
-                    )
-                    for word in line["words"]
-                ),
-                line["starts_section"],
-            )
-            for line in saved["lines"]
-        ),
-        saved["language"],
-    )

@@ -4,6 +4,10 @@ Each stage leaves a record in ``<song>/.stages/<stage>.json``: a fingerprint of 
 depends on, the result, its warnings, and what it cost. A stage whose fingerprint is unchanged and
 whose files are still there is not done again. A record appears whole or not at all, after the
 stage's files, so a killed run is taken up after its last finished stage.
+
+A finished run is changed in a draft beside it (``.stages/draft``, laid out as the song's folder is): when all
+is made the files are named in a list, then moved to their places. Killed before that list is written, the
+folder stays as it was; killed after it, the next one to open the folder moves the rest.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 STAGES_FOLDER = ".stages"
 STEMS_FOLDER = "stems"
+DRAFT_FOLDER = "draft"
+PLACING = "placing.json"
+"""Names the files of a finished draft; while it is there they are being moved."""
 
 StageProgress = Callable[[str, float, str], None]
 """Called with the stage's name, the share of it done (0 to 1) and what is being done."""
@@ -76,20 +85,29 @@ class StageWork:
 
 
 class Workspace:
-    """The folder of one song. ``force`` forgets what earlier runs finished."""
+    """The folder of one song. ``force`` forgets what earlier runs finished.
 
-    def __init__(self, folder: Path, force: bool, progress: StageProgress) -> None:
+    With ``draft`` nothing in the folder changes before :meth:`put_in_place`.
+    """
+
+    def __init__(self, folder: Path, force: bool, progress: StageProgress, *, draft: bool = False) -> None:
         self.folder = folder
+        self.drafted = folder / STAGES_FOLDER / DRAFT_FOLDER if draft else folder
+        """Where the stages write: the folder itself, or its draft."""
         self.records: dict[str, StageRecord] = {}
+        self._warned: list[str] = []
         self._progress = progress
         records = folder / STAGES_FOLDER
         self._made = [path for path in (records, *records.parents) if not path.exists()]
         try:
             records.mkdir(parents=True, exist_ok=True)
+            settle(folder)
             remove_partial_files(folder)
             if force:
                 for record in records.glob("*.json"):
                     record.unlink()
+            if draft:
+                (self.drafted / STAGES_FOLDER).mkdir(parents=True)
         except OSError as error:
             raise FullscoreError(
                 f"can't write to the output folder {folder} ({error.strerror}): choose another with -o"
@@ -108,7 +126,7 @@ class Workspace:
         ``inputs`` (JSON values) and the stages named in ``after`` are what the result depends on.
         """
         fingerprint = self._fingerprint(name, after, inputs)
-        record = self._finished(name, fingerprint, inputs)
+        record = self._finished(name, fingerprint)
         if record is None:
             record = self._do(name, work, fingerprint, inputs)
         else:
@@ -116,30 +134,69 @@ class Workspace:
         self.records[name] = record
         return record.result
 
+    def recall(self, name: str) -> dict[str, Any]:
+        """The result of stage ``name`` as the last run left it, whatever it depends on.
+
+        Raises FullscoreError where that isn't whole.
+        """
+        record = self._read(name)
+        if record is None:
+            raise FullscoreError(
+                f"the run in {self.folder} is not whole (what the stage '{name}' made is missing): "
+                "transcribe the song again"
+            )
+        self.records[name] = record
+        return record.result
+
+    def path(self, name: str) -> Path:
+        """Where the file ``name`` is to be read: in the draft if it was made there."""
+        drafted = self.drafted / name
+        return drafted if drafted.exists() else self.folder / name
+
+    def put_in_place(self) -> None:
+        """Let the files of the draft, and only they, take the places of those that its stages made before."""
+        if self.drafted == self.folder:
+            return
+        made = [path.relative_to(self.drafted) for path in self.drafted.rglob("*") if path.is_file()]
+        before = [record for name in self.records if (record := self._read(name, self.folder))]
+        kept = {file for record in self.records.values() for file in record.files}
+        gone = sorted({file for record in before for file in record.files} - kept)
+        write_json({"place": [path.as_posix() for path in made], "remove": gone}, self.drafted / PLACING)
+        settle(self.folder)
+
     def reporter(self, name: str) -> Progress:
         """The progress of stage ``name``."""
         return lambda fraction, message: self._progress(name, fraction, message)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the stages warned of, in order, each once."""
-        return tuple(dict.fromkeys(text for record in self.records.values() for text in record.warnings))
+        """What the stages, then the run, warned of, in order, each once."""
+        by_stages = (text for record in self.records.values() for text in record.warnings)
+        return tuple(dict.fromkeys([*by_stages, *self._warned]))
+
+    def warn(self, message: str) -> None:
+        """Say something of this run as a whole."""
+        logger.info(message)
+        self._warned.append(message)
 
     def _fingerprint(self, name: str, after: Sequence[str], inputs: Mapping[str, Any]) -> str:
         upstream = [self.records[stage].fingerprint for stage in after]
         text = json.dumps([version("fullscore"), name, upstream, dict(inputs)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _record_path(self, name: str) -> Path:
-        return self.folder / STAGES_FOLDER / f"{name}.json"
+    def _finished(self, name: str, fingerprint: str) -> StageRecord | None:
+        record = self._read(name)
+        return record if record and record.fingerprint == fingerprint else None
 
-    def _finished(self, name: str, fingerprint: str, inputs: Mapping[str, Any]) -> StageRecord | None:
+    def _read(self, name: str, folder: Path | None = None) -> StageRecord | None:
+        """What stage ``name`` left (in ``folder`` only, if given) if it is whole."""
+        file = f"{STAGES_FOLDER}/{name}.json"
         try:
-            saved = json.loads(self._record_path(name).read_text(encoding="utf-8"))
+            saved = json.loads((folder / file if folder else self.path(file)).read_text(encoding="utf-8"))
             record = StageRecord(
                 name,
                 saved["fingerprint"],
-                inputs,
+                saved["inputs"],
                 saved["result"],
                 tuple(saved["files"]),
                 tuple(saved["warnings"]),
@@ -149,8 +206,8 @@ class Workspace:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        whole = all((self.folder / file).is_file() for file in record.files)
-        return record if whole and record.fingerprint == fingerprint else None
+        whole = all((folder / file if folder else self.path(file)).is_file() for file in record.files)
+        return record if whole else None
 
     def _remove_empty_folders(self) -> None:
         """Take back the folders made for this run, or by a stage, that have come to hold nothing."""
@@ -167,15 +224,17 @@ class Workspace:
         fingerprint: str,
         inputs: Mapping[str, Any],
     ) -> StageRecord:
-        self._record_path(name).unlink(missing_ok=True)
+        file = self.drafted / STAGES_FOLDER / f"{name}.json"
+        file.unlink(missing_ok=True)
         self._progress(name, 0.0, "")
         reset_peak_memory()
         started = time.perf_counter()
-        job = StageWork(self.folder, self.reporter(name))
+        job = StageWork(self.drafted, self.reporter(name))
         try:
             result = work(job)
         except BaseException:
-            self._remove_empty_folders()
+            if self.drafted == self.folder:
+                self._remove_empty_folders()
             raise
         record = StageRecord(
             name,
@@ -190,16 +249,35 @@ class Workspace:
         write_json(
             {
                 "fingerprint": record.fingerprint,
+                "inputs": record.inputs,
                 "result": record.result,
                 "files": record.files,
                 "warnings": record.warnings,
                 "seconds": record.seconds,
                 "peak_memory_mb": record.peak_memory_mb,
             },
-            self._record_path(name),
+            file,
         )
         self._progress(name, 1.0, "done")
         return record
+
+
+def settle(folder: Path) -> None:
+    """Move what is left of a finished draft to its places in ``folder``, and remove an unfinished one."""
+    draft = folder / STAGES_FOLDER / DRAFT_FOLDER
+    try:
+        placing = json.loads((draft / PLACING).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        placing = {"place": [], "remove": []}
+    for file in placing["place"]:
+        if (draft / file).exists():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(draft / file, folder / file)
+    for file in placing["remove"]:
+        (folder / file).unlink(missing_ok=True)
+    # The list goes first: without it the rest is no draft that could be finished.
+    (draft / PLACING).unlink(missing_ok=True)
+    shutil.rmtree(draft, ignore_errors=True)
 
 
 def write_json(value: Any, path: Path) -> None:

@@ -71,7 +71,9 @@ def test_a_song_leaves_every_file_of_the_contract(song: Path, tmp_path: Path, ca
     report = json.loads((folder / "report.json").read_text())
     assert set(report["files"]) == {name for name in made if not name.startswith(".stages/")}
     assert report["key"] == "C major"
-    assert {"audio", "separation", "notes", "beats", "lyrics", "score"} == set(report["stages"])
+    assert {"audio", "separation", "notes", "performance", "beats", "lyrics", "score"} == set(
+        report["stages"]
+    )
     pitches = [note["pitch"] for note in json.loads((folder / "notes.json").read_text())["notes"]]
     assert pitches == [60, 62, 64, 65, 67, 69]
 
@@ -85,7 +87,8 @@ def test_an_override_redoes_only_what_follows(song: Path, tmp_path: Path) -> Non
     assert not any(stages().values())
     assert all(stages().values())
     assert stages("--key", "F major") == {
-        "audio": True, "separation": True, "notes": True, "beats": True, "lyrics": True, "score": False,
+        "audio": True, "separation": True, "notes": True, "performance": True, "beats": True,
+        "lyrics": True, "score": False,
     }  # fmt: skip
     for more in (["--pick-up", "1"], ["--simplify"], ["--chords", "off"]):
         assert [name for name, resumed in stages(*more).items() if not resumed] == ["score"]
