@@ -46,16 +46,16 @@ from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
 
 _MEASURES = {
-    "pc": "share within 0.3 s",
-    "mae": "median error in seconds",
-    "aae": "mean error in seconds",
-    "pcs": "share of the time spent at the right one",
-    "perceptual": "how synchronous listeners would find it",
-    "matched": "share of the reference's that are compared",
+    "pc": "share of the {}s that start within 0.3 s of where they should",
+    "mae": "median error of the {}s' starts in seconds",
+    "aae": "mean error of the {}s' starts in seconds",
+    "pcs": "share of the time in which both are at the same {}",
+    "perceptual": "how synchronous listeners would find the {}s",
+    "matched": "share of the reference's {}s that are compared",
 }
 MEANINGS = {
-    f"{name}{suffix}": f"{meaning}, {of}"
-    for suffix, of in (("", "words"), ("_line", "starts of lines"))
+    f"{name}{suffix}": meaning.format(unit)
+    for suffix, unit in (("", "word"), ("_line", "line"))
     for name, meaning in _MEASURES.items()
 }
 MAIN = ("pc", "pc_line")
