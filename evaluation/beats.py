@@ -8,13 +8,14 @@ same F-measure over downbeats only, ``Downbeat F-measure``, where both files cou
 Conventions: seconds. As everywhere in the literature, beats before 5 s are left out on both sides. What is
 undefined (no reference beats after 5 s) is None, where mir_eval gives 0 or NaN and warns.
 
-Files: a table of times, perhaps with their numbers in the bar; the annotations of ASAP and of POP909; JAMS
+Files: a table of times, perhaps with their numbers in the bar; the annotations of ASAP, POP909 and RWC; JAMS
 (``beat``, ``beat_position``); the report of a run.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ MAIN = ("F-measure", DOWNBEAT)
 
 SAME_BEAT_S = 0.01  # a beat this near to the one before is the same, said twice
 SHORTEST_BEAT_S = 0.05  # nobody counts faster: rows that are nearer are frames of something else
+RWC_DOWNBEAT = "384"
+_TIMES = ("time", "times", "beat_time", "beats")
 LATEST_S = 30000.0  # mir_eval takes later times for another unit than seconds
 
 
@@ -110,11 +113,21 @@ def read_beats(path: Path) -> BeatTable:
         raise FullscoreError(f"{path} has the columns {', '.join(header)[:60]}: notes, not beats")
     if header and not rows and not header[0].startswith(("time", "beat", "onset")):
         raise FullscoreError(f"{path} has words and no times ({' '.join(header)[:60]}); give beat times")
+    if rows and all(map(_is_of_rwc, rows)):
+        rows = [[str(int(row[0]) / 100), "", "db" if row[2] == RWC_DOWNBEAT else "b"] for row in rows]
+    first = next((index for index, name in enumerate(header or ()) if name in _TIMES), 0)
+    rows = [row[first:] for row in rows]
     times = [numbers(row, (0,), path, line)[0] for line, row in enumerate(rows, 1)]
     counted = _counted(rows)
     if rows and all(map(_is_interval, rows)):
         raise FullscoreError(f"{path} has from when to when on each row: notes or chords, not beats")
     return _sorted(path, times, counted)
+
+
+def _is_of_rwc(row: list[str]) -> bool:
+    """Whether a row is one of RWC's: from and to in hundredths of a second, and a multiple of 48, or -1."""
+    whole = len(row) == 3 and all(re.fullmatch(r"-?\d+", cell) for cell in row)
+    return whole and (row[2] == "-1" or (int(row[2]) > 0 and int(row[2]) % 48 == 0))
 
 
 def _is_interval(row: list[str]) -> bool:

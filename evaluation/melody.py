@@ -50,6 +50,7 @@ MAIN = (OVERALL, RAW_PITCH)
 
 HOP_S = 0.01  # of the pitches made of notes
 LONGEST_HOP_S = 0.1  # rows that are farther apart are beats or notes
+MOST_COLUMNS = 3  # time, frequency and confidence
 GAP_HOPS = 1.5  # a wider step between two rows has frames left out
 _TIMES = ("time", "times", "time_s", "timestamp", "t")
 _PITCHES = ("f0", "frequency", "hz", "f0_hz", "frequency_hz", "pitch_hz", "pitch")
@@ -141,6 +142,10 @@ def _table_rows(path: Path) -> list[tuple[Any, Any]]:
         next((index for index, name in enumerate(header or ()) if name in names), place)
         for place, names in enumerate((_TIMES, _PITCHES))
     )
+    if not header and any(len(row) > MOST_COLUMNS for row in rows):
+        raise FullscoreError(
+            f"{path} has {max(map(len, rows))} columns without names; name them, or keep time and frequency"
+        )
     if not header and not all(is_number(cell) for row in rows for cell in row):
         raise FullscoreError(f"{path} has words in its rows, not only a time and a frequency: no pitch track")
     try:

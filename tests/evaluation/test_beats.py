@@ -95,6 +95,8 @@ def test_nothing_on_either_side() -> None:
         ("a.txt", "0.5\t0.5\tdb,2/4,0\n1.0\t1.0\tb\n1.5\t1.5\tdb\n", (1, 2, 1)),
         ("a.txt", "0.5 0.0 0.0\n1.0 1.0 1.0\n1.5 0.0 0.0\n", (2, 1, 2)),
         ("a.txt", "0.5 1.0 1.0\n1.0 0.0 0.0\n1.1 0.0 0.0\n1.5 1.0 0.0\n", (1, 2, 3, 1)),
+        ("a.txt", "50\t99\t384\n100\t149\t48\n150\t150\t384\n", (1, 2, 1)),
+        ("a.csv", ",beats,number\n0,0.5,1\n1,1.0,2\n2,1.5,1\n", (1, 2, 1)),
         ("a.jams", jams("beat", 1, 2.0, 1), (1, 2, 1)),
         ("a.jams", jams("beat", None, None, None), None),
         ("a.jams", jams("beat_position", *({"position": n, "measure": 1} for n in (1, 2, 1))), (1, 2, 1)),

@@ -150,6 +150,7 @@ def test_notes_become_pitch(tmp_path: Path) -> None:
         ("a.beats", "0.5\t1\n1.0\t2\n1.5\t3\n", "a row every 0.50 s"),
         ("a.txt", "0.5\n1.0\n1.5\n", "lacks a time or a frequency"),
         ("a.lab", "0.0 1.5 C:maj\n", "words in its rows"),
+        ("a.txt", "0.197 0.0003 0.0 379.3\n0.209 0.0003 0.0 380.1\n", "4 columns without names"),
         ("a.txt", "Should auld acquaintance\nbe forgot\n", "no pitch track"),
         ("a.csv", "0.00,440\n0.01,inf\n", "not finite"),
         ("a.csv", "-0.01,440\n0.00,440\n", "before 0"),
