@@ -334,6 +334,8 @@ def _notate(given: argparse.Namespace) -> int:
 def _evaluate(given: argparse.Namespace) -> int:
     from evaluation.report import evaluate, table
 
+    if not given.verbose:  # what was left out, cut or resampled belongs to the figures
+        logging.getLogger("evaluation").setLevel(logging.WARNING)
     kind = KINDS[given.kind]
     names = [field.name for field in dataclasses.fields(kind.settings)]
     settings = kind.settings(**{name: getattr(given, name) for name in names})
