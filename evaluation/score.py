@@ -40,6 +40,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.alignment import compare
 from evaluation.chords import Chord, chord_scores
 from evaluation.files import Scores, artefact
 from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, throughout
@@ -82,10 +83,12 @@ Pairs: TypeAlias = Sequence[tuple[int | None, int | None]]
 
 def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
     """Two written scores compared: MusicXML, MIDI, or the folder of a run."""
-    true, found = (read_score(artefact(path, "score.musicxml")) for path in (reference, estimate))
-    pairs: Pairs = ()
+    compared = compare(*(read_score(artefact(path, "score.musicxml")) for path in (reference, estimate)))
+    true, found, pairs = compared.reference, compared.estimate, compared.alignment.pairs
     return {
         **signature_scores(true, found, pairs),
+        **spelling_scores(true, found, pairs),
+        **underlay_scores(true, found, pairs),
         **symbol_scores(true, found, pairs),
         **written_scores(true.notes, found.notes),
         **_counts(true, found),
