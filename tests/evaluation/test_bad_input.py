@@ -139,8 +139,9 @@ TAKEN = {
     ("key", "meter"),
     ("meter", "score"),
     ("score", "meter"),
-    ("key", "chords"),  # from, to, what: some keys are written so,
-    ("lyrics-timing", "chords"),  # and some words
+    ("lyrics", "score"),  # the words under its notes
+    ("lyrics", "meter"),
+    ("lyrics-timing", "chords"),  # from, to, what: some words are written so
     ("lyrics", "chords"),
     ("lyrics", "lyrics-timing"),
     ("lyrics", "key"),  # any plain line may be a song's words
