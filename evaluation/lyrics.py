@@ -250,7 +250,8 @@ def song_language(language: str, reference: Path) -> str:
         raise FullscoreError(f"{language} has no columns Language and Filepath or name; add them")
     for row in rows:
         cells = dict(zip(columns, row, strict=False))
-        if song in (cells[named], Path(cells[named]).stem):
+        name = cells.get(named, "")
+        if song in (name, Path(name).stem):
             return language_code(cells.get("language", ""))
     raise FullscoreError(f"{language} doesn't give the language of '{song}'; add a row for it")
 
@@ -301,10 +302,10 @@ def _underlaid(path: Path) -> str:
     from evaluation.scorefile import read_score
 
     sung = [note for note in read_score(path).notes if note.syllables]
-    parts = Counter(note.part for note in sung)
+    fullest = Counter(note.part for note in sung).most_common(1)
     verses: dict[str, list[str]] = {}
     for note in sung:
-        if parts[note.part] == max(parts.values()):
+        if note.part == fullest[0][0]:
             for syllable in note.syllables:
                 words = verses.setdefault(syllable.verse, [])
                 if words and syllable.syllabic in ("middle", "end"):

@@ -133,6 +133,27 @@ def test_words_under_the_notes() -> None:
     assert (scores["WER"], scores["F1_punc"], scores["R_line"]) == (0.0, 1.0, 0.0)
 
 
+def test_words_of_a_choir_once(tmp_path: Path) -> None:
+    """Both parts sing the same two verses: they are read from one of them, syllables joined to words."""
+    lyrics = (("a", "begin", "o"), ("men", "end", "dear"))
+    notes = "".join(
+        "<note><pitch><step>C</step><octave>4</octave></pitch><duration>1</duration><type>quarter</type>"
+        f'<lyric number="1"><syllabic>{place}</syllabic><text>{first}</text></lyric>'
+        f'<lyric number="2"><syllabic>single</syllabic><text>{second}</text></lyric></note>'
+        for first, place, second in lyrics
+    )
+    parts = "".join(
+        f'<part id="P{part}"><measure number="1"><attributes><divisions>1</divisions></attributes>{notes}'
+        "</measure></part>"
+        for part in (1, 2)
+    )
+    listed = "".join(f'<score-part id="P{part}"><part-name>P</part-name></score-part>' for part in (1, 2))
+    score = f'<score-partwise version="4.0"><part-list>{listed}</part-list>{parts}</score-partwise>'
+    assert read_lyrics(written(tmp_path / "choir.musicxml", score)) == "amen\n\no dear"
+    silent = re.sub("<lyric.*?</lyric>", "", score)
+    assert read_lyrics(written(tmp_path / "silent.musicxml", silent)) == ""
+
+
 @pytest.mark.parametrize(
     ("code", "text", "words"),
     [
