@@ -183,7 +183,7 @@ def judged(capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any] |
         if code == DONE:
             measures: dict[str, Any] = json.loads(printed, parse_constant=refuse)
             assert all(value is None or math.isfinite(value) for value in figures(measures))
-            assert set(KINDS[kind].main) & set(measures)
+            assert set(KINDS[kind].main) & set(measures.get("corpus", measures))
             return measures
         assert code == FAILED
         assert printed == ""
@@ -406,3 +406,27 @@ def test_stems_of_other_lengths_and_rates(judged: Judge, tmp_path: Path) -> None
     assert "10.00 s" in str(said)
     uneven = stems(tmp_path / "uneven", bass=5.0)
     assert "5.00 s" in str(judged("stems", uneven, uneven))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folders_of_songs(kind: str, judged: Judge, tmp_path: Path) -> None:
+    """Figures where each reference has an estimate; else the sentence names what is missing or wrong."""
+    sides = tmp_path / "true", tmp_path / "found"
+    for side in sides:
+        for song in ("one", "two"):
+            if kind in TEXTS:
+                write(side, f"{song}{Path(TEXTS[kind][0]).suffix}", TEXTS[kind][1])
+            else:
+                stems(side / song)
+    together = judged(kind, *sides)
+    assert isinstance(together, dict), together
+    assert set(together["songs"]) == {"one", "two"}
+    single = sides[1] / "one" if kind == "stems" else next(sides[1].glob("one.*"))
+    assert isinstance(judged(kind, sides[0], single), str)
+    moved = single.rename(single.with_name("three" + single.suffix))
+    assert "one" in str(judged(kind, *sides))
+    assert isinstance(judged(kind, sides[0], tmp_path), str)
+    moved.rename(single)
+    if kind in TEXTS:
+        single.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x01")
+        assert single.name in str(judged(kind, *sides))
