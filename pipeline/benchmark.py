@@ -24,7 +24,7 @@ What is left in OUT:
     versions        of Fullscore, Python and the packages that matter
     peers           by name: kind, version, and lacking: why it was not run (or null)
     corpus          by kind: measures (means over the songs in which each is defined), songs (how many
-                    these are, by measure), pooled (by language, where the kind pools songs), peers (by
+                    these are, by measure), pooled (by language or "", where the kind pools songs), peers (by
                     name: songs, measures, and ours: our means over the same songs)
     costs           duration_s of all songs, and by stage the seconds together and the highest peak_memory_mb
     songs           the rows, by name (:mod:`pipeline.benchmark_song`)
@@ -34,13 +34,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import platform
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,8 @@ from pipeline.settings import Settings
 from pipeline.songs import folder_names
 from pipeline.workspace import write_json
 from separation.engines import FullscoreError
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 LAST_WORDS = 300  # characters of what a crashed process said
@@ -241,8 +244,12 @@ def _corpus(
             continue
         entry = _means(list(measured.values()))
         pairs = [song for song in songs if song.name in measured]
-        if pooled := _pooled(kind, pairs, results["settings"]["language"], out, folders):
-            entry["pooled"] = pooled
+        try:
+            if pooled := _pooled(kind, pairs, results["settings"]["language"], out, folders):
+                entry["pooled"] = pooled
+        # Such as a run's folder that was removed after its row was written.
+        except FullscoreError as error:
+            logger.warning("%s are not pooled: %s", kind, error)
         entry["peers"] = {}
         for peer, about in results["peers"].items():
             theirs = {
@@ -266,13 +273,14 @@ def _means(songs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _pooled(
     kind: str, songs: Sequence[Song], language: str | None, out: Path, folders: Mapping[str, str]
 ) -> dict[str, Any]:
-    """The measures of all songs of one language as if they were one, where the kind does so."""
+    """The measures of all songs (of one language) as if they were one, where the kind does so."""
     pool = KINDS[kind].pool
     if pool is None:
         return {}
+    spoken_there = any(field.name == "language" for field in fields(KINDS[kind].settings))
     by_language: dict[str, list[Song]] = {}
     for song in songs:
-        by_language.setdefault(song.language or language or "", []).append(song)
+        by_language.setdefault((song.language or language or "") if spoken_there else "", []).append(song)
     return {
         spoken: pool(
             [

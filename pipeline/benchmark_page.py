@@ -138,7 +138,7 @@ def _sections(
         if pooled := entry.get("pooled"):
             rows = [
                 (
-                    Cell(language or "unknown"),
+                    Cell(language or "all"),
                     Cell(name),
                     _figure(value),
                     Cell(KINDS[kind].meanings.get(name, "")),
@@ -148,7 +148,7 @@ def _sections(
                 if name in main_measures(kind)
             ]
             columns = ("language", "measure", "ours", "what it says")
-            yield Section(f"Pooled {kind}", "All songs of a language as if one.", Table(columns, tuple(rows)))
+            yield Section(f"Pooled {kind}", "All songs as if one.", Table(columns, tuple(rows)))
     if comparison is not None:
         yield from _compared(comparison, link)
     yield Section("Songs", "The main measures of each song.", _songs(results, link))
