@@ -300,9 +300,6 @@ def test_stem_file_and_accompaniment(data: Path, tmp_path: Path) -> None:
     error = streams[4].size * 0.01**2
     energy = (streams[4].astype(np.float64) ** 2).sum()
     assert measured["stems"]["vocals"]["SDR_song"] == pytest.approx(10 * math.log10(energy / error), abs=0.01)
-    itself = evaluate_stems(data / ROCK, data / ROCK)
-    assert set(itself["stems"]) == {"drums", "bass", "other", "vocals"}
-    assert itself["SDR_song"] > 80
 
 
 def test_missing_stem_counts_as_silent(
