@@ -150,8 +150,7 @@ def _pooled(songs: Sequence[tuple[Tokens, ...]]) -> Scores:
     if not any(words[0]):
         tagged = any(any(reference.nonlexical) for reference, _ in songs)
         scores = dict.fromkeys(name for name in MEANINGS if tagged or name not in _NONLEXICAL)
-        added = float(sum(len(song) for song in words[1]))
-        return {**scores, **dict.fromkeys(_COUNTS, 0.0), "insertions": added}
+        return {**scores, **dict.fromkeys(_COUNTS, 0), "insertions": sum(map(len, words[1]))}
     tokens = [[list(song[side].tokens) for song in songs] for side in (0, 1)]
     found = {**compute_word_metrics(*tokens), **compute_other_metrics(*tokens)}
     joined = [[" ".join(song) for song in side] for side in words]
@@ -316,4 +315,4 @@ def _underlaid(path: Path) -> str:
 
 
 def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+    return None if math.isnan(value) else value

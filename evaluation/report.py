@@ -162,12 +162,10 @@ def _parts(
 
 
 def _figure(value: Any) -> str:
-    """A number in a table: three places, whole numbers from 2 on (counts) with none."""
+    """A number in a table: three places, none for a count."""
     if value is None:
         return "–"
-    if not isinstance(value, int | float):
-        return str(value)
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _figures(measures: Mapping[str, Any]) -> Iterator[tuple[str, float | None]]:

@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(given.command(given))
     except FullscoreError as error:
         return _say_failed(str(error))
+    except BrokenPipeError:  # whoever read has enough, as in "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         return _say_failed("stopped; the same command goes on from the last finished stage")
     except Exception as error:

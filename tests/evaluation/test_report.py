@@ -98,7 +98,7 @@ def test_means_leave_out_what_is_undefined() -> None:
 
 
 def test_the_table_shows_undefined_values_counts_and_stems() -> None:
-    rows = table("lyrics", {"WER": 0.125, "hits": 14.0, "F1_pare": None}).splitlines()
+    rows = table("lyrics", {"WER": 0.125, "hits": 14, "F1_pare": None}).splitlines()
     assert [row.split()[1] for row in rows] == ["0.125", "14", "–"]
     rows = table("notes", {"F-measure": 0.5, "stems": {"bass": {"F-measure": 0.25}}}).splitlines()
     assert [row.split()[:2] for row in rows if row] == [
