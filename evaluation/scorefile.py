@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -283,6 +283,48 @@ def _played(
         found += here
         before = bar.index
     return tuple(found)
+
+
+def within_voices(score: Score) -> Score:
+    """The score with ties as MUSTER's tool joins them, from each chord of a voice to the next one only.
+
+    Ties into another voice, or over a rest, are cut; and so is the rest of a chain once it is broken.
+    """
+    chords: dict[tuple[int, str], list[list[_Head]]] = defaultdict(list)
+    for head in score._heads:
+        of_voice = chords[head.note.part, head.note.voice]
+        begun = of_voice[-1][0].note if of_voice else None
+        if begun is None or (begun.onset, begun.grace) != (head.note.onset, head.note.grace):
+            of_voice.append([])
+        of_voice[-1].append(head)
+    notes: list[ScoreNote] = []
+    for of_voice in chords.values():
+        sounding: dict[int, int] = {}  # the notes of the chord before by their pitch, where it is tied
+        for chord in of_voice:
+            onset = chord[0].note.onset
+            tied = {
+                head.note.pitch
+                for head in chord
+                if head.tie_stop
+                and head.note.pitch in sounding
+                and notes[sounding[head.note.pitch]].end >= onset
+            }
+            goes_on = bool(tied) or not any(head.tie_stop for head in chord)
+            before, sounding = sounding, {}
+            for head in chord:
+                note, place = head.note, len(notes)
+                if note.pitch in tied:
+                    place = before[note.pitch]
+                    first = notes[place]
+                    notes[place] = replace(
+                        first, duration=max(first.end, note.end) - first.onset, held=(*first.held, note.id)
+                    )
+                else:
+                    notes.append(note)
+                sounding[note.pitch] = place
+            if not goes_on or not any(head.tie_start or head.tie_stop for head in chord):
+                sounding = {}
+    return replace(score, notes=_in_order(notes))
 
 
 def play_order(signs: Sequence[_Signs]) -> list[tuple[int, int]]:
@@ -754,6 +796,10 @@ def _joined(heads: Sequence[_Head]) -> tuple[ScoreNote, ...]:
             notes.append(note)
         if head.tie_start and not note.grace:
             open_ties.append((head, place))
+    return _in_order(notes)
+
+
+def _in_order(notes: Iterable[ScoreNote]) -> tuple[ScoreNote, ...]:
     return tuple(sorted(notes, key=lambda note: (note.onset, not note.grace, note.pitch, note.id)))
 
 
