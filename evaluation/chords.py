@@ -47,9 +47,9 @@ _COMPARED = {
     "tetrads_inv": "and the right bass",
     "root": "with the right root",
     "mirex": "with at least three tones right",
-    "majmin": "with the right chord, of the major and minor ones",
+    "majmin": "share of the time with the right chord, of the major and minor ones",
     "majmin_inv": "and the right bass",
-    "sevenths": "with the right chord, of those and their sevenths",
+    "sevenths": "share of the time with the right chord, of those and their sevenths",
     "sevenths_inv": "and the right bass",
 }
 _SEGMENTED = {
