@@ -1,9 +1,12 @@
-"""Two written scores compared: notes, bars, keys, spelling, words, chord symbols.
+"""Two written scores compared: error rates, notes, bars, keys, spelling, words, chord symbols.
 
-Measures of the written notes: precision, recall and F-measure, a note being right if its pitch and its onset
-in the score are (``Written_…``), or its written length too (``…_with_length``). The estimate is shifted by
-whole quarters to where most of its notes agree, since it may have another pick-up or leading rest; the shift
-is ``Written_shift_quarters``. Grace notes are left out, repeats not played out.
+Repeats of either are played out where the notes of both then fit better (``evaluation.alignment``). The error
+rates are those of ``evaluation.muster``.
+
+``Written_…``: precision, recall and F-measure of the written notes, a note being right if its pitch and its
+onset in the score are, or its written length too (``…_with_length``). The estimate is shifted by whole
+quarters to where most of its notes agree, since it may have another pick-up or leading rest; the shift is
+``Written_shift_quarters``. Grace notes are left out.
 
 What follows is measured on aligned notes, and on the reference's time, to which the aligned notes lead from
 the estimate's:
@@ -40,6 +43,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from evaluation import muster
 from evaluation.alignment import compare
 from evaluation.chords import Chord, chord_scores
 from evaluation.files import Scores, artefact
@@ -51,6 +55,7 @@ from evaluation.meter import TIME_SIGNATURE
 from evaluation.scorefile import Bar, Score, ScoreNote, read_score
 
 MEANINGS = {
+    **muster.MEANINGS,
     WEIGHTED_SCORE: "key: 1 right, .5 a fifth above, .3 relative, .2 parallel",
     SIGNATURE: "1 if the first has the same sharps or flats",
     KEY_THROUGHOUT: "share of the score under the right sharps or flats",
@@ -69,7 +74,13 @@ MEANINGS = {
     "Part_difference": "parts more than there should be",
     "Staff_difference": "staves more than there should be",
 }
-MAIN = ("Written_F-measure", "Written_F-measure_with_length", "Spelling_accuracy", "Underlay_F-measure")
+MAIN = (
+    "MeanER",
+    "Written_F-measure",
+    "Written_F-measure_with_length",
+    "Spelling_accuracy",
+    "Underlay_F-measure",
+)
 
 LARGEST_SHIFT_QUARTERS = 16  # how far the beginnings of two scores may be apart
 FINEST_PART = 10080  # of a quarter: places on the reference's time are rounded to it
@@ -86,6 +97,7 @@ def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSet
     compared = compare(*(read_score(artefact(path, "score.musicxml")) for path in (reference, estimate)))
     true, found, pairs = compared.reference, compared.estimate, compared.alignment.pairs
     return {
+        **muster.error_rates(true, found, compared.alignment),
         **signature_scores(true, found, pairs),
         **spelling_scores(true, found, pairs),
         **underlay_scores(true, found, pairs),

@@ -1,13 +1,12 @@
 """Two scores engraved one above the other, with the notes coloured that are not the same.
 
 Task: show a reader where an estimate goes wrong. The bars that belong together stand above each other,
-reference first, in systems as wide as the page; each wrong note has the colour of its first error in the
-order of ``ERRORS``, and the note that it was aligned with has it too.
+reference first, in systems as wide as the page; each wrong note has the colour of its error, and so has
+the note that it was aligned with.
 
-Errors: notes without a partner (``missing``, ``extra``), and of aligned notes another ``pitch``; an ``onset``
-that is moved otherwise than most of the notes around; another length (``offset``); a ``voice`` that mostly
-belongs to another one, in the bar and in the piece; another ``spelling``. An estimate in half or double note
-values is read in the reference's.
+Errors: pitch, missing, extra, onset and offset are those of ``evaluation.muster``. A ``voice`` is wrong if it
+mostly belongs to another one of the reference, in the bar and in the piece, whatever the voices' numbers
+are; ``spelling`` if a right pitch has another name. The first in the order of ``ERRORS`` colours a note.
 
 Method: bars belong together by the aligned notes in them; verovio engraves each side with the same line
 breaks; typst makes the PDF. Repeats are played out where they are so for the measures.
@@ -22,14 +21,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from fractions import Fraction
 from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
-from evaluation.alignment import compare
+from evaluation.alignment import Comparison, compare
 from evaluation.files import artefact, form_of
 from evaluation.kinds import NoSettings
+from evaluation.muster import error_rates, note_errors
 from evaluation.score import Pairs, score_time
 from evaluation.scorefile import Score, ScoreNote, read_musicxml, read_score
 from separation.engines import FullscoreError
@@ -52,70 +51,31 @@ FULL_SYSTEM = 0.85  # of the width: what the bars of a system take unstretched; 
 FONT, LINE, LETTER = 32, 44, 16  # 0.1 mm: size of the words, height of a line, mean width of a letter
 GREY = "#666666"
 GROUND = "#f2f2f2"  # behind the estimate
-NEIGHBOURS = 24  # aligned notes before and after one that tell where it should stand
-STRETCHES = tuple(
-    Fraction(n, d) for n, d in ((1, 1), (2, 1), (1, 2), (4, 1), (1, 4), (3, 2), (2, 3), (3, 1), (1, 3))
-)
 
 
 # Errors -----------------------------------------------------------------------------------------
 
 
-def note_errors(reference: Score, estimate: Score, pairs: Pairs) -> tuple[dict[int, str], dict[int, str]]:
+def coloured_errors(compared: Comparison) -> tuple[dict[int, str], dict[int, str]]:
     """The error of each wrong note of the reference and of the estimate, by its number."""
-    true: dict[int, str] = {}
-    found: dict[int, str] = {}
-    both = sorted((a, b) for a, b in pairs if a is not None and b is not None)
-    true |= {a: "missing" for a, b in pairs if a is not None and b is None}
-    found |= {b: "extra" for a, b in pairs if b is not None and a is None}
-    notes = [(reference.notes[a], estimate.notes[b]) for a, b in both]
-    stretch = _stretch(notes)
-    misplaced = _misplaced(notes, stretch)
+    errors = note_errors(compared.reference, compared.estimate, compared.alignment)
+    true = dict.fromkeys(errors.missing, "missing")
+    found = dict.fromkeys(errors.extra, "extra")
+    matched = compared.alignment.matched
+    notes = [(compared.reference.notes[a], compared.estimate.notes[b]) for a, b in matched]
     voices = _in_other_voices(notes)
-    for number, ((a, b), (sought, note)) in enumerate(zip(both, notes, strict=True)):
-        error = None
-        if sought.pitch != note.pitch:
-            error = "pitch"
-        elif number in misplaced:
-            error = "onset"
-        elif sought.duration != note.duration * stretch:
-            error = "offset"
-        elif number in voices:
-            error = "voice"
-        elif sought.step and note.step and (sought.step, sought.alter) != (note.step, note.alter):
-            error = "spelling"
-        if error:
-            true[a] = found[b] = error
+    for number, ((a, b), (sought, note)) in enumerate(zip(matched, notes, strict=True)):
+        wrong = [name for name in ("pitch", "onset", "offset") if b in getattr(errors, name)]
+        if number in voices:
+            wrong.append("voice")
+        if sought.step and note.step and (sought.step, sought.alter) != (note.step, note.alter):
+            wrong.append("spelling")
+        if wrong:
+            true[a] = found[b] = wrong[0]
     return true, found
 
 
-_Matches = Sequence[tuple[ScoreNote, ScoreNote]]
-_Voice = tuple[int, int, str]
-_WHOLE_PIECE = -1  # in the place of a bar
-
-
-def _stretch(notes: _Matches) -> Fraction:
-    """By how much the estimate's note values are longer in the reference, for most notes."""
-    ratios = Counter(a.duration / b.duration for a, b in notes if a.duration and b.duration)
-    return max(STRETCHES, key=lambda stretch: ratios[stretch])
-
-
-def _misplaced(notes: _Matches, stretch: Fraction) -> set[int]:
-    """The numbers of the notes that are moved otherwise than most of their neighbours."""
-    moves = [a.onset - b.onset * stretch for a, b in notes]
-    found = set()
-    around = Counter(moves[:NEIGHBOURS])
-    for number, move in enumerate(moves):
-        if number + NEIGHBOURS < len(moves):
-            around[moves[number + NEIGHBOURS]] += 1
-        if number > NEIGHBOURS:
-            around[moves[number - NEIGHBOURS - 1]] -= 1
-        if around[move] < max(around.values()):
-            found.add(number)
-    return found
-
-
-def _in_other_voices(notes: _Matches) -> set[int]:
+def _in_other_voices(notes: Sequence[tuple[ScoreNote, ScoreNote]]) -> set[int]:
     """The numbers of the notes whose two voices belong together neither in their bar nor in the piece."""
     together: Counter[tuple[int, _Voice, _Voice]] = Counter()
     for a, b in notes:
@@ -134,6 +94,10 @@ def _in_other_voices(notes: _Matches) -> set[int]:
         for number, (a, b) in enumerate(notes)
         if not any(belong(bar, _voice(a), _voice(b)) for bar in (a.bar, _WHOLE_PIECE))
     }
+
+
+_Voice = tuple[int, int, str]
+_WHOLE_PIECE = -1  # in the place of a bar
 
 
 def _voice(note: ScoreNote) -> _Voice:
@@ -347,7 +311,7 @@ def show_score(reference: Path, estimate: Path, settings: NoSettings, out: Path 
             )
     compared = compare(*(read_score(path) for path in paths))
     true, found, pairs = compared.reference, compared.estimate, compared.alignment.pairs
-    errors = note_errors(true, found, pairs)
+    errors = coloured_errors(compared)
     sides = [_Side(true, errors[0], "r"), _Side(found, errors[1], "e")]
     laid = systems(
         columns(true, found, pairs),
@@ -363,6 +327,9 @@ def show_score(reference: Path, estimate: Path, settings: NoSettings, out: Path 
     ]
     counts = Counter(errors[0].values()) + Counter({"extra": list(errors[1].values()).count("extra")})
     head = [f"Reference: {paths[0]}", f"Estimate: {paths[1]}"]
+    mean = error_rates(true, found, compared.alignment)["MeanER"]
+    if mean is not None:
+        head.append(f"Mean error rate: {mean:.1f} %")
     tall = out.suffix.lower() == ".svg"
     pages = list(_pages(blocks, head, counts, None if tall else PAGE_HEIGHT))
     if tall:
