@@ -22,7 +22,7 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,10 +125,9 @@ def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[Chor
     """When the chord symbols of a score were played, each until the next one or the final bar line."""
     places = [*(float(symbol.onset) for symbol in symbols), float(time.end)]
     times = np.maximum(0.0, time.seconds_at(places)).tolist()
-    named = (replace(symbol, quality=symbol.quality or "maj").figure for symbol in symbols)
     return tuple(
-        Chord(start, end, to_harte(figure) or "X")
-        for figure, (start, end) in zip(named, pairwise(times), strict=True)
+        Chord(start, end, _label(symbol.root, symbol.quality, symbol.bass))
+        for symbol, (start, end) in zip(symbols, pairwise(times), strict=True)
         if end > start
     )
 
@@ -286,7 +285,7 @@ _QUALITIES = {
     "minb5": "dim", "7b5": "7(*5,b5)", "maj11": "maj9(11)", "7b9": "7(b9)", "7#9": "7(#9)", "7#11": "7(#11)",
     "7b13": "7(b13)", "maj7#11": "maj7(#11)",
 }  # fmt: skip
-_LABEL = re.compile(r"([A-G])([#b]*):?([^/]*?6/9|[^/]*)(?:/([^/]+))?")
+_LABEL = re.compile(r"([A-G][#b]*):?([^/]*?6/9|[^/]*)(?:/([^/]+))?")
 _LETTERS = "CDEFGAB"
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 
@@ -306,16 +305,17 @@ def to_harte(label: str) -> str | None:
     match = _LABEL.fullmatch(plain)
     if match is None:
         return None
-    step, signs, quality, bass = match.groups()
-    if bass and bass[0] in _LETTERS:
-        bass = _degree(step + signs, bass)
-    for written in (re.sub(r"[() ]", "", quality), quality):
-        for sign, word in _SIGNS:
-            written = re.sub(sign, word, written)
-        harte = f"{step}{signs}:{_QUALITIES.get(written, written)}" + (f"/{bass}" if bass else "")
-        if _is_known(harte):
-            return harte
-    return None
+    root, quality, bass = match.groups()
+    labels = (_label(root, written, bass or "") for written in (re.sub(r"[() ]", "", quality), quality))
+    return next((harte for harte in labels if _is_known(harte)), None)
+
+
+def _label(root: str, quality: str, bass: str) -> str:
+    """The label of a chord with a quality as lead sheets write it, and a bass note or degree, if any."""
+    for sign, word in _SIGNS:
+        quality = re.sub(sign, word, quality)
+    degree = _degree(root, bass) if bass[:1] in tuple(_LETTERS) else bass
+    return f"{root}:{_QUALITIES.get(quality, quality)}" + (f"/{degree}" if degree else "")
 
 
 def _is_known(label: str) -> bool:

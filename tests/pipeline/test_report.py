@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from evaluation.chords import to_harte
+from evaluation.chords import Chord, played_chords, to_harte
 from lyrics.layout import read_sheet
 from notation.chords import QUALITIES
-from notation.events import ChordSymbol
+from notation.events import Bar, ChordSymbol
+from notation.meter import ScoreTime
 from notation.notate import NotationSettings, notate
 from pipeline.cli import DONE, main
 from pipeline.report import chords_in_seconds
-from transcription.beatgrid import BeatGrid
+from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
 
 # A pick-up beat, then two bars that slow down.
@@ -49,9 +50,11 @@ def test_each_symbol_has_a_label_with_its_tones(quality: str) -> None:
     """F# chords over their third, or what they have in its place."""
     tones = QUALITIES[quality][0]
     bass = ("G#", "A", "A#", "B")[tones[1] - 2]
-    root, semitones, lowest = mir_eval.chord.encode(
-        to_harte(ChordSymbol(Fraction(0), "F#", quality, bass).figure)
-    )
+    symbol = ChordSymbol(Fraction(0), "F#", quality, bass)
+    bar = Bar(1, Fraction(0), Fraction(4), TimeSignature())
+    (chord,) = played_chords([symbol], ScoreTime((bar,), (0.0, 2.0), (Fraction(0), Fraction(4))))
+    assert chord == Chord(0.0, 2.0, to_harte(symbol.figure) or "")
+    root, semitones, lowest = mir_eval.chord.encode(chord.label)
     assert (root, lowest) == (6, tones[1])
     assert np.flatnonzero(semitones).tolist() == sorted(tones)
 
