@@ -147,14 +147,13 @@ def write_performance(notes: Iterable[Note], path: Path) -> None:
     for number, (stem, group) in enumerate(groupby(ordered, key=lambda note: note.stem)):
         channel, messages = _opening(stem, number, voicing_of(stem))
         heard = list(group)
-        if any(note.bends for note in heard):
+        bent = any(note.bends for note in heard)
+        if bent:
             messages += _bend_range(channel)
         for note in heard:
-            start, end = (
-                round(note.onset * 1000),
-                max(round(note.offset * 1000), round(note.onset * 1000) + 1),
-            )
-            if any(other.bends for other in heard):
+            start = round(note.onset * 1000)
+            end = max(round(note.offset * 1000), start + 1)
+            if bent:
                 messages += _bends(note, channel)
             on = mido.Message("note_on", channel=channel, note=note.pitch, velocity=note.velocity)
             messages.append((start, 3, on))
@@ -186,13 +185,14 @@ def _bends(note: Note, channel: int) -> list[_Timed]:
     step = note.duration / len(note.bends)
     messages: list[_Timed] = []
     last = None
-    for i, bend in enumerate(note.bends):
+    for i, semitones in enumerate(note.bends):
         time = note.onset + i * step
         if last is not None and time < last + BEND_STEP_S:
             continue
         last = time
-        wheel = min(max(round(bend / BEND_RANGE * 8192), -8192), 8191)
-        messages.append((round(time * 1000), 2, mido.Message("pitchwheel", channel=channel, pitch=wheel)))
+        wheel = min(max(round(semitones / BEND_RANGE * 8192), -8192), 8191)
+        bend = mido.Message("pitchwheel", channel=channel, pitch=wheel, skip_checks=True)  # in range as made
+        messages.append((round(time * 1000), 2, bend))
     return messages
 
 
@@ -200,7 +200,8 @@ def _track(timed: Iterable[_Timed]) -> mido.MidiTrack:
     track = mido.MidiTrack()
     now = 0
     for tick, _, message in sorted(timed, key=lambda item: item[:2]):
-        track.append(message.copy(time=tick - now))
+        message.time = tick - now
+        track.append(message)
         now = tick
     track.append(mido.MetaMessage("end_of_track"))
     return track
