@@ -12,6 +12,7 @@ What follows is measured on aligned notes, and on the reference's time, to which
 the estimate's:
 
 - key and meter: the measures of ``evaluation.key`` and ``evaluation.meter``, the time being the aligned one.
+  An estimate without a key signature is taken for one without sharps and flats.
 - ``Spelling_accuracy``: the share of the aligned notes of equal pitch that have the same name (Meredith 2006
   calls it note accuracy); ``…_enharmonic`` with the estimate's names moved as a whole to where they
   fit best: a piece in D flat isn't wrong throughout if it is written in C sharp.
@@ -229,7 +230,7 @@ def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
         next((bar for bar in score.bars if bar.fifths is not None), None) for score in (reference, estimate)
     ]
     if true is not None:
-        first = key_scores(_key(true), _key(found) if found else Key(None))
+        first = key_scores(_key(true), _key(found or Bar(Fraction(0), Fraction(0))))
         scores |= {name: first[name] for name in (WEIGHTED_SCORE, SIGNATURE)}
         scores |= throughout(
             KEY_THROUGHOUT, *_held(reference, estimate, place, lambda bar: (bar.fifths or 0) % 12)

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 DEFAULT_TEMPO = 120.0  # quarters a minute where a score says nothing
 ROUNDING = Fraction(1, 8)  # quarters: bars nearer to their signature's length are off by a writer's rounding
 LONGEST_GAP = 2  # quarters by which some ties end too early: of arpeggios written out, of a bar's rounding
+# MIDI: parts of a quarter that are written, the plainest first; and how far before its end a note is let go,
+# in quarters and as a share of its length: notation programs do so that a repeated note is struck again.
+PLAIN_PARTS = (1, 2, 3, 4, 6, 8, 5, 7, 12, 16, 24, 32)
+FINEST_PARTS = 480
+EARLY, EARLY_SHARE = 0.04, 0.1
 MOST_TIMES = 100  # a repeat that says more is a mistake
 _SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _ON_FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
@@ -272,6 +277,8 @@ def _played(
 ) -> tuple[_Event, ...]:
     """Chords or tempos in the order of the played bars; at a jump what holds in the new place."""
     found: list[_Event] = []
+    if not events:
+        return ()
     onsets = [event.onset for event in events]
     before = -1
     for bar in played:
@@ -837,12 +844,14 @@ def _read_midi(path: Path) -> Score:
     syllables = _midi_syllables(performance.texts, pitched)
     notes = []
     for number, note in enumerate(pitched):
-        onset, offset = (round(float(at[number]) / tick) * tick for at in (onsets, ends))
+        onset = _plain(float(onsets[number]), float(tick))
+        length = float(ends[number] - onsets[number])
+        offset = _plain(float(ends[number]), max(float(tick), min(EARLY, length * EARLY_SHARE)))
         track = performance.tracks[note.track]
         notes.append(
             ScoreNote(
                 onset=onset,
-                duration=max(offset - onset, tick),
+                duration=offset - onset if offset > onset else tick,
                 pitch=round(note.pitch),
                 part=part_of[note.stem],
                 staff=track.staff,
@@ -863,6 +872,15 @@ def _read_midi(path: Path) -> Score:
         _heads=tuple(_Head(note, False, False) for note in notes),
         _signs=tuple(_Signs() for _ in bars),
     )
+
+
+def _plain(position: float, tolerance: float) -> Fraction:
+    """The plainest score position (quarters) near a place of a MIDI file, which is rounded to ticks."""
+    for parts in PLAIN_PARTS:
+        plain = Fraction(round(position * parts), parts)
+        if abs(position - plain) <= tolerance:
+            return plain
+    return Fraction(position).limit_denominator(FINEST_PARTS)
 
 
 def _midi_bars(stated: ScoreMap, end: Fraction) -> Iterator[Bar]:

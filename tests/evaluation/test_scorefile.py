@@ -381,6 +381,13 @@ def test_each_time_has_its_verse_and_the_tempo_and_chord_of_its_place(tmp_path: 
     assert score.seconds(score.end) == 2 * (8 + 2)
 
 
+def test_a_score_without_chords_and_tempo_has_none_when_played_out(tmp_path: Path) -> None:
+    score = unfold(read(tmp_path, [attributes() + note("C4", 4), note("D4", 4) + BACK]))
+    assert len(score.notes) == 4
+    assert not score.chords
+    assert not score.tempos
+
+
 def test_a_note_held_into_the_bar_after_a_repeat(tmp_path: Path) -> None:
     """It is cut where the repeat leads back, and held the second time."""
     score = unfold(read(tmp_path, [attributes() + note("C4", 4, TIE) + BACK, note("C4", 4, STOP)]))
@@ -391,7 +398,7 @@ def test_a_note_held_into_the_bar_after_a_repeat(tmp_path: Path) -> None:
 
 
 def midi(path: Path, onsets: list[int]) -> Path:
-    """A file at 480 ticks a quarter, 6/8, in D, at dotted quarter = 60: one track of eighths, and words."""
+    """A file at 480 ticks a quarter, 6/8, in D, at dotted quarter = 60: one track of eighths, each let go early, and words."""
     file = mido.MidiFile(ticks_per_beat=480)
     file.tracks.append(
         mido.MidiTrack(
@@ -403,7 +410,7 @@ def midi(path: Path, onsets: list[int]) -> Path:
         )
     )
     events = [(onset, 1, mido.Message("note_on", note=62 + i, velocity=80)) for i, onset in enumerate(onsets)]
-    events += [(at + 240, 0, mido.Message("note_off", note=62 + i)) for i, at in enumerate(onsets)]
+    events += [(at + 230, 0, mido.Message("note_off", note=62 + i)) for i, at in enumerate(onsets)]
     events.append((onsets[0], 0, mido.MetaMessage("lyrics", text="la-")))
     track = mido.MidiTrack()
     now = 0
