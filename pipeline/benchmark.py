@@ -89,7 +89,7 @@ def run_benchmark(
     holds. Raises FullscoreError where nothing can be run at all.
     """
     other = read_results(compare) if compare is not None else None
-    songs = find_songs(folder)
+    songs = find_songs(folder.resolve())
     called = [Path(song.name.replace("/", " - ") + ".song") for song in songs]
     folders = dict(zip((song.name for song in songs), folder_names(called), strict=True))
     chosen = [song for song in songs if not only or any(text.lower() in song.name.lower() for text in only)]
@@ -194,7 +194,7 @@ def _in_a_process(song: Song, job: Job) -> Row:
         said.seek(0)
         words = " ".join(said.read().decode("utf-8", "replace").split())[-LAST_WORDS:]
     how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    source = song.source.resolve().relative_to(job.data).as_posix()
+    source = song.source.relative_to(job.data).as_posix()
     row = empty_row(song.name, source, job.fingerprint, f"its process {how}{': ' if words else ''}{words}")
     write_json(row, file)
     return row
