@@ -398,7 +398,7 @@ def test_a_note_held_into_the_bar_after_a_repeat(tmp_path: Path) -> None:
 
 
 def midi(path: Path, onsets: list[int]) -> Path:
-    """A file at 480 ticks a quarter, 6/8, in D, at dotted quarter = 60: one track of eighths, each let go early, and words."""
+    """A file in 6/8, in D, at dotted quarter = 60: eighths that are let go early, and a syllable."""
     file = mido.MidiFile(ticks_per_beat=480)
     file.tracks.append(
         mido.MidiTrack(
