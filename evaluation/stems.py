@@ -19,9 +19,8 @@ estimate. Means are over the stems whose reference sounds (for ``SDR_song`` over
 them is undefined, so that leaving a stem out makes no figure better. A ratio without error or without signal
 is None. Where estimates are ``vocals`` and ``accompaniment`` alone, the other references are added up.
 
-Both sides are read twice in blocks: memory doesn't grow with the song, but with the square of the number of
-stems, and time with its cube (four in stereo: a second or two of solving, and a twentieth of the song's
-length at most).
+Both sides are read twice in blocks, so that memory doesn't grow with the song: it does with the square of the
+number of stems, and the time that solving for the filters takes with its cube (four in stereo: 2 s).
 
 Limits: the streams of a stem file (``.stem.mp4``) are taken as MUSDB18 has them: mix, drums, bass, other,
 vocals. Of references without any sound in some band, as lossy formats give, ISR, SIR and SAR mean little (see
@@ -128,9 +127,9 @@ def stem_scores(
         {name: _median(frames[measure, stem]) for measure, name in enumerate(BSS_EVAL)}
         | {
             "SDR_song": _decibels(
-                whole.energy[0, stem] + CHALLENGE_EPSILON, whole.error[stem] + CHALLENGE_EPSILON
+                whole.energy[stem] + CHALLENGE_EPSILON, whole.error[stem] + CHALLENGE_EPSILON
             ),
-            "SI-SDR": _decibels(whole.scale[stem] ** 2 * whole.energy[0, stem], scaled_error[stem]),
+            "SI-SDR": _decibels(whole.scale[stem] ** 2 * whole.energy[stem], scaled_error[stem]),
         }
         for stem in range(len(names))
     ]
@@ -156,24 +155,17 @@ def bss_eval(references: Floats, estimates: Floats, window: int, hop: int) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What the filters and the measures of a whole song need; references come first where there are two.
+    """What the filters and the measures need of the whole song.
 
-    ``lagged[i, a, k]`` is the inner product of signal ``i`` with reference ``a`` delayed by ``k`` samples,
-    the channels of all stems being signals of their own.
+    ``lagged[i, a, k]`` is the inner product of signal ``i`` (each channel of the references, then of the
+    estimates) with that of reference ``a`` delayed by ``k`` samples; the others are by stem.
     """
 
     lagged: Floats
-    energy: Floats  # (2, stems)
-    error: Floats  # (stems,): of the difference
-    product: Floats  # (stems,)
-    sounds: npt.NDArray[np.bool_]  # (2, stems): anywhere
-
-    @property
-    def scale(self) -> Floats:
-        """The factor that brings each reference nearest to its estimate."""
-        energy = self.energy[0]
-        scale: Floats = np.divide(self.product, energy, out=np.zeros_like(energy), where=energy > 0)
-        return scale
+    energy: Floats  # of the references
+    scale: Floats  # what brings each reference nearest to its estimate
+    error: Floats  # energy of the difference
+    sounds: npt.NDArray[np.bool_]  # (2, stems): references and estimates that are not silent throughout
 
 
 def _read_whole(blocks: Iterable[Floats]) -> _Whole:
@@ -186,9 +178,7 @@ def _read_whole(blocks: Iterable[Floats]) -> _Whole:
         for block in blocks:
             true, found = block
             sums.append(
-                np.stack(
-                    [part.sum(axis=(1, 2)) for part in (true**2, found**2, true * found, (true - found) ** 2)]
-                )
+                np.stack([part.sum(axis=(1, 2)) for part in (true**2, true * found, (true - found) ** 2)])
             )
             sounds.append(_sounds(block))
             yield block
@@ -206,12 +196,12 @@ def _read_whole(blocks: Iterable[Floats]) -> _Whole:
             spectra[:, a] += now * row
     if spectra is None:
         raise FullscoreError("there is no sound to compare; give recordings that last some seconds")
-    true, found, product, error = np.sum(sums, axis=0)
+    energy, product, error = np.sum(sums, axis=0)
     return _Whole(
         lagged=irfft(spectra, TRANSFORM)[..., :TAPS],
-        energy=np.stack([true, found]),
+        energy=energy,
+        scale=np.divide(product, energy, out=np.zeros_like(energy), where=energy > 0),
         error=error,
-        product=product,
         sounds=np.any(sounds, axis=0),
     )
 
@@ -220,7 +210,7 @@ def _read_frames(blocks: Iterable[Floats], whole: _Whole, window: int, hop: int)
     """BSS_EVAL in every frame (see :func:`bss_eval`), and the energy of each stem's error after scaling."""
     from scipy.fft import next_fast_len, rfft
 
-    stems = whole.energy.shape[1]
+    stems = len(whole.energy)
     channels = whole.lagged.shape[1] // stems
     active = whole.sounds.all(axis=0)
     scaled_error = np.zeros(stems)
@@ -426,7 +416,7 @@ class _Song:
                     f"{expected / self.sample_rate:.2f} s; give stems of one recording, beginning together"
                 )
             logger.warning(
-                "'%s' is %d samples (%.3f s) %s than the reference: %s",
+                "'%s' is %d samples (%.3f s) %s than the longest reference: %s",
                 one[0], abs(off), abs(off) / self.sample_rate, "longer" if off > 0 else "shorter",
                 "its end is left out" if off > 0 else "its end is filled with silence",
             )  # fmt: skip
