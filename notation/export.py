@@ -16,6 +16,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
@@ -301,10 +302,17 @@ def _write_music_fonts(pages: Sequence[str], folder: Path) -> None:
     """The music fonts that the pages carry for notes and flats within text, as files that typst reads."""
     embedded = re.compile(r"url\(data:application/font-woff2;[^,]*base64,([^)]*)\)")
     for number, data in enumerate(sorted({match for page in pages for match in embedded.findall(page)})):
-        # Without the hour of writing in it: the same pages are the same PDF.
-        font = TTFont(BytesIO(base64.b64decode(data)), recalcTimestamp=False)
-        font.flavor = None
-        font.save(folder / f"music-{number}.ttf")
+        (folder / f"music-{number}.ttf").write_bytes(_plain_font(data))
+
+
+@lru_cache(maxsize=4)
+def _plain_font(data: str) -> bytes:
+    """A font as TrueType from WOFF2 in base64; without the hour of writing, for equal PDFs of equal pages."""
+    font = TTFont(BytesIO(base64.b64decode(data)), recalcTimestamp=False)
+    font.flavor = None
+    plain = BytesIO()
+    font.save(plain)
+    return plain.getvalue()
 
 
 def _plain_text(page: str) -> str:

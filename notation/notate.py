@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import groupby
 
 from lyrics.words import Lyrics
@@ -43,6 +44,7 @@ SURE_SHARE = 0.9  # of the likeliest note's confidence, from which a note beside
 CHORDS = ("auto", "on", "off")
 # Where any of these is, a band plays, and chord symbols are usual.
 SONG_STEMS = frozenset({"vocals", "guitar", "bass", "drums", "other", "mix"})
+RECENT_PARTS = 8  # whose written notes are remembered
 SIMPLE_RHYTHM = QuantiseSettings(shortest=16)
 
 
@@ -79,10 +81,12 @@ def notate(
     bars, time = stated_bars(stated, sounding) if stated else lay_bars(grid, sounding, settings.pick_up)
     stems = stated_order(tracks) if stated and tracks else _stems(sounding, tracks)
     by_stem = {stem: [note for note in sounding if note.stem == stem] for stem in stems}
-    if settings.simplify:
-        written = {stem: _simply_written(stem, heard, time) for stem, heard in by_stem.items()}
+    if settings.simplify or not stated:
+        written = {
+            stem: _heard_part(stem, tuple(heard), time, settings.simplify) for stem, heard in by_stem.items()
+        }
     else:
-        written = {stem: _written(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
+        written = {stem: _stated_part(stem, heard, time, stated, tracks) for stem, heard in by_stem.items()}
     if singer in written:
         written[singer] = strike_syllables(lyrics, written[singer], time)
     pitched = [
@@ -133,29 +137,27 @@ def _stems(notes: Sequence[Note], tracks: Sequence[Track]) -> list[str]:
     return [stems[index] for index in score_order(voicings)]
 
 
-def _written(
-    stem: str, heard: Sequence[Note], time: ScoreTime, stated: ScoreMap | None, tracks: Sequence[Track]
+def _stated_part(
+    stem: str, heard: Sequence[Note], time: ScoreTime, stated: ScoreMap, tracks: Sequence[Track]
 ) -> tuple[ScoreNote, ...]:
-    """One stem's notes with written rhythm, staves and voices."""
-    notes = stated_rhythm(heard, stated, time.end) if stated else quantise(heard, time)
-    if stem == "drums":
-        return notes
-    if stated:
-        return stated_voices(notes, tracks)
-    if stem in MONOPHONIC:
-        return assign_voices(_single_line(notes), monophonic=True, time=time)
-    return assign_voices(notes, staves=_staves(stem, notes), time=time)
+    """One stem's notes with the rhythm, staves and voices that a file states."""
+    notes = stated_rhythm(heard, stated, time.end)
+    return notes if stem == "drums" else stated_voices(notes, tracks)
 
 
-def _simply_written(stem: str, heard: Sequence[Note], time: ScoreTime) -> tuple[ScoreNote, ...]:
-    """One stem's notes as somebody reads them who doesn't read much."""
-    notes = quantise(heard, time, SIMPLE_RHYTHM)
+@lru_cache(maxsize=RECENT_PARTS)
+def _heard_part(stem: str, heard: tuple[Note, ...], time: ScoreTime, simplify: bool) -> tuple[ScoreNote, ...]:
+    """One stem's notes with written rhythm, staves and voices; ``simplify``: for who doesn't read much.
+
+    The most costly part of a score, and the same again where its key, clefs or words are corrected.
+    """
+    notes = quantise(heard, time, SIMPLE_RHYTHM if simplify else QuantiseSettings())
     if stem == "drums":
         return notes
     if stem in MONOPHONIC:
         notes = _single_line(notes)
     return assign_voices(
-        notes, staves=_staves(stem, notes), monophonic=stem in MONOPHONIC, time=time, simplify=True
+        notes, staves=_staves(stem, notes), monophonic=stem in MONOPHONIC, time=time, simplify=simplify
     )
 
 
