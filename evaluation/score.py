@@ -231,13 +231,13 @@ def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     ]
     if true is not None:
         first = key_scores(_key(true), _key(found or Bar(Fraction(0), Fraction(0))))
-        scores |= {name: first[name] for name in (WEIGHTED_SCORE, SIGNATURE)}
+        scores |= {name: first[name] for name in (WEIGHTED_SCORE, SIGNATURE)} | {KEY_THROUGHOUT: 0.0}
         scores |= throughout(
             KEY_THROUGHOUT, *_held(reference, estimate, place, lambda bar: (bar.fifths or 0) % 12)
         )
     meters = [next((bar.meter for bar in score.bars if bar.meter), "") for score in (reference, estimate)]
     if meters[0]:
-        scores[TIME_SIGNATURE] = float(meters[0] == meters[1])
+        scores |= {TIME_SIGNATURE: float(meters[0] == meters[1]), METER_THROUGHOUT: 0.0}
         scores |= throughout(METER_THROUGHOUT, *_held(reference, estimate, place, lambda bar: bar.meter))
     return scores
 

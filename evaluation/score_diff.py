@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from html import escape
@@ -49,6 +49,7 @@ STAFF_UNIT = 5.0  # half a staff space in 0.1 mm
 EDGE = 30  # 0.1 mm around a system, for braces and the numbers of bars
 FULL_SYSTEM = 0.85  # of the width: what the bars of a system take unstretched; clefs and names need the rest
 FONT, LINE, LETTER = 32, 44, 16  # 0.1 mm: size of the words, height of a line, mean width of a letter
+LONGEST_NAME = 100  # letters of a path
 GREY = "#666666"
 GROUND = "#f2f2f2"  # behind the estimate
 
@@ -125,26 +126,34 @@ def columns(reference: Score, estimate: Score, pairs: Pairs) -> list[Column]:
         under.setdefault(place, []).append(number)
     found = [Column((), (number,)) for number in under.get(-1, ())]
     found += [Column((number,), tuple(under.get(number, ()))) for number in range(len(starts))]
-    return found + [Column((), (number,)) for number in under.get(len(starts), ())] if starts else found
+    return found + [Column((), (number,)) for number in under.get(len(starts), ())]
 
 
 def systems(columns: Sequence[Column], widths: Sequence[Sequence[float]], width: float) -> list[Column]:
-    """The columns joined to systems that are not wider than ``width``, if one alone isn't.
+    """The columns joined to systems of at most ``width``; ``widths`` are those of the bars of each side.
 
-    ``widths`` are those of the bars of each side.
+    Many bars under one are parted where they don't fit; a single bar may be wider.
     """
+
+    def needed(column: Column) -> float:
+        sides = zip(widths, (column.reference, column.estimate), strict=True)
+        return max(sum(own[bar] for bar in bars) for own, bars in sides)
+
     found: list[Column] = []
     room = 0.0
     for column in columns:
-        sides = (column.reference, column.estimate)
-        needed = max(sum(own[bar] for bar in bars) for own, bars in zip(widths, sides, strict=True))
-        if found and needed <= room:
-            last = found[-1]
-            found[-1] = Column(last.reference + column.reference, last.estimate + column.estimate)
-            room -= needed
-        else:
-            found.append(column)
-            room = width - needed
+        parted = [column]
+        if needed(column) > width:
+            parted = [Column(column.reference, column.estimate[:1])]
+            parted += [Column((), (bar,)) for bar in column.estimate[1:]]
+        for each in parted:
+            if found and needed(each) <= room:
+                last = found[-1]
+                found[-1] = Column(last.reference + each.reference, last.estimate + each.estimate)
+                room -= needed(each)
+            else:
+                found.append(each)
+                room = width - needed(each)
     return found
 
 
@@ -201,14 +210,17 @@ class _Side:
             raise FullscoreError(f"{self._path} can't be engraved bar by bar; export it again")
         return spans
 
-    def systems(self, firsts: Iterable[int]) -> list[str]:
+    def systems(self, firsts: Sequence[int]) -> list[str]:
         """The pictures of systems that begin with the bars ``firsts``."""
         for part in self._root.findall("part"):
             measures = part.findall("measure")
             for first in firsts:
                 if 0 < first < len(measures):
                     measures[first].insert(0, ElementTree.Element("print", {"new-page": "yes"}))
-        return self._engrave({"breaks": "encoded", "pageWidth": PAGE_WIDTH - 2 * MARGIN + 2 * EDGE})
+        pages = self._engrave({"breaks": "encoded", "pageWidth": PAGE_WIDTH - 2 * MARGIN + 2 * EDGE})
+        if len(pages) != len(firsts):
+            raise FullscoreError(f"{self._path} can't be engraved line by line; export it again")
+        return pages
 
     def _engrave(self, options: dict[str, object]) -> list[str]:
         import verovio
@@ -326,7 +338,10 @@ def show_score(reference: Path, estimate: Path, settings: NoSettings, out: Path 
         for system in laid
     ]
     counts = Counter(errors[0].values()) + Counter({"extra": list(errors[1].values()).count("extra")})
-    head = [f"Reference: {paths[0]}", f"Estimate: {paths[1]}"]
+    shown = [
+        str(path) if len(str(path)) <= LONGEST_NAME else f"…{str(path)[-LONGEST_NAME:]}" for path in paths
+    ]
+    head = [f"Reference: {shown[0]}", f"Estimate: {shown[1]}"]
     mean = error_rates(true, found, compared.alignment)["MeanER"]
     if mean is not None:
         head.append(f"Mean error rate: {mean:.1f} %")

@@ -160,3 +160,6 @@ def test_empty_and_tiny_scores_have_defined_values(tmp_path: Path, bars: list[st
     for pair in ((EXAMPLE, path), (path, EXAMPLE), (path, path)):
         scores = evaluate_score(*pair)
         assert all(value is None or value == value for value in scores.values())
+    scores = evaluate_score(EXAMPLE, path)
+    assert scores["Key signature throughout"] == scores["Underlay_Recall"] == scores["Chord_root"] == 0
+    assert evaluate_score(path, EXAMPLE)["Underlay_F-measure"] is None

@@ -56,7 +56,9 @@ def test_bars_stand_under_those_that_their_notes_belong_to() -> None:
     assert laid == [Column((i,), (2 * i, 2 * i + 1)) for i in range(4)] + [Column((), (8,))]
     joined = systems(laid, [[10.0] * 4, [4.0] * 9], 25)
     assert joined == [Column((0, 1), (0, 1, 2, 3)), Column((2, 3), (4, 5, 6, 7, 8))]
-    assert systems(laid, [[30.0] * 4, [4.0] * 9], 25)[:2] == [Column((0,), (0, 1)), Column((1,), (2, 3))]
+    assert systems(laid, [[20.0] * 4, [4.0] * 9], 25)[:2] == [Column((0,), (0, 1)), Column((1,), (2, 3))]
+    parted = systems(laid, [[20.0] * 4, [15.0] * 9], 25)
+    assert parted[:3] == [Column((0,), (0,)), Column((), (1,)), Column((1,), (2,))]
 
 
 BARS = [attributes() + "".join(note(name) for name in ("C4", "D4", "E4", "F4")), note("G4", 4), note("C4", 4)]
