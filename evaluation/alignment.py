@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -35,7 +35,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scorefile import Score, ScoreNote, unfold
+from evaluation.scorefile import Score, ScoreNote, unfold, within_voices
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -98,6 +98,7 @@ class Comparison:
 def compare(reference: Score, estimate: Score) -> Comparison:
     """The alignment of the scores as they are written, or with repeats played out where that fits better.
 
+    Ties are those ``within_voices``, so that notes are counted as for MUSTER.
     Of all ways the one with the smallest share of missing and extra notes is taken, and of equal ones the
     first: a performance with its repeats is thus compared with a score that writes them with repeat signs.
     """
@@ -111,7 +112,8 @@ def compare(reference: Score, estimate: Score) -> Comparison:
     for name, first, second in ways:
         if (first and not reference.has_repeats) or (second and not estimate.has_repeats):
             continue
-        one, other = unfold(reference) if first else reference, unfold(estimate) if second else estimate
+        one = within_voices(unfold(reference) if first else reference)
+        other = within_voices(unfold(estimate) if second else estimate)
         alignment = align(one, other)
         alone = len(alignment.missing) + len(alignment.extra)
         share = alone / max(len(one.notes) + len(other.notes), 1)
@@ -131,7 +133,7 @@ def align(reference: Score, estimate: Score) -> Alignment:
         states = _follow(first, chords, second, heard, _band(first, chords, second, heard))
         right, wrong = _notes_in_order(first, chords, second, heard, states)
         pairs = _shifted(first, second, doubles, right, wrong)
-    pairs = _with_unisons(first, second, unisons, pairs)
+    pairs, doubles = _with_unisons(first, second, unisons, pairs)
     paired = {one for one, _ in pairs}, {other for _, other in pairs}
     both: list[tuple[int | None, int | None]] = [*sorted(pairs)]
     both += [(index, None) for index in range(len(first)) if index not in paired[0] | doubles]
@@ -325,19 +327,24 @@ def _notes_in_order(
     wrong: list[Pair] = []
     for place in _longest_rising([state for state, _ in runs]):
         state, notes = runs[place]
-        sounded: dict[int, int] = {}
-        for index in notes:
-            sounded.setdefault(second[index].pitch, index)
-        here = [
-            (index, sounded[first[index].pitch]) for index in chords[state] if first[index].pitch in sounded
-        ]
-        right += here
-        bounds = [-1, *(first[index].pitch for index, _ in here), PITCHES]
+        sounded: dict[int, list[int]] = defaultdict(list)
+        for index in reversed(notes):
+            sounded[second[index].pitch].append(index)
+        bounds = [-1]
+        sought: list[list[int]] = [[]]
+        for index in chords[state]:
+            pitch = first[index].pitch
+            if sounded.get(pitch):
+                right.append((index, sounded[pitch].pop()))
+                bounds.append(pitch)
+                sought.append([])
+            elif pitch != bounds[-1]:
+                sought[-1].append(index)
+        bounds.append(PITCHES)
         others = sorted(set(sounded) - set(bounds))
-        for low, high in pairwise(bounds):
-            sought = [index for index in chords[state] if low < first[index].pitch < high]
-            found = [sounded[pitch] for pitch in others if low < pitch < high]
-            wrong += _by_interval(first, sought, second, found)
+        for (low, high), between in zip(pairwise(bounds), sought, strict=True):
+            found = [sounded[pitch][-1] for pitch in others if low < pitch < high]
+            wrong += _by_interval(first, between, second, found)
     return right, wrong
 
 
@@ -439,17 +446,29 @@ def _with_unisons(
     second: Sequence[ScoreNote],
     unisons: Sequence[Sequence[int]],
     pairs: Sequence[Pair],
-) -> list[Pair]:
-    """The pairs, with unisons of both scores paired voice by voice."""
-    partner: Mapping[int, int] = dict(pairs)
-    group_of = {index: group for group in _unisons(second) for index in group}
-    taken = {other for _, other in pairs}
+) -> tuple[list[Pair], set[int]]:
+    """The pairs with unisons of both scores paired voice by voice, and the reference's that then stand alone.
+
+    A single note of the estimate is that of its own voice, if there is one.
+    """
     found = dict(pairs)
+    taken = set(found.values())
+    group_of = {index: group for group in _unisons(second) for index in group}
+    doubles: set[int] = set()
     for group in unisons:
-        other = partner.get(group[-1])
+        doubles.update(group[:-1])
+        other = found.get(group[-1])
         if other is None or second[other].pitch != first[group[-1]].pitch:
             continue
         mates = [index for index in group_of.get(other, ()) if index == other or index not in taken]
-        for one, mate in zip(reversed(group), reversed(mates), strict=False):
-            found[one] = mate
-    return list(found.items())
+        if len(mates) > 1:
+            found.update(zip(reversed(group), reversed(mates), strict=False))
+            continue
+        voice = second[other].staff, second[other].voice
+        for index in group[:-1]:
+            if (first[index].staff, first[index].voice) == voice:
+                del found[group[-1]]
+                found[index] = other
+                doubles = doubles - {index} | {group[-1]}
+                break
+    return list(found.items()), doubles

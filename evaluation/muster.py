@@ -31,7 +31,9 @@ voices, so that figures can be compared with published ones:
   own length after the onset before, rounded down to the grid of the reference.
 
 Unlike it, the whole reference counts, not only what comes before the last paired note; hidden notes are left
-out; and what both scores write as a unison is no extra note. A rate is None where it is a share of nothing.
+out; what both scores write as a unison is no extra note; and a length that is the same in both, where the
+onsets around its end are as far apart, is never wrong: so scores have no errors against themselves. A rate is
+None where it is a share of nothing.
 """
 
 from __future__ import annotations
@@ -282,6 +284,8 @@ def _wrong_ends(paired: _Paired, last_scale: Fraction, grid: int) -> list[int]:
                 end = around[1]
             else:
                 scale = abs(around[1] - around[0]) / (onsets[after] - onsets[before])
+                if scale == 1 and note.duration == other.duration:
+                    continue
                 end = around[0] + rounded(scale * other.duration)
         if end != note.end:
             wrong.append(place)
