@@ -69,6 +69,8 @@ def write_report(
         "beats": {"times": [round(time, 4) for time in grid.times], "numbers": list(grid.numbers)},
         "bars": records["score"].result["bars"],
         "chords": records["score"].result.get("chords"),  # a run that an earlier version finished has none
+        "parts": records["score"].result.get("parts"),
+        "score_time": records["score"].result.get("time"),
         "words": _words(records["lyrics"].result),
         "warnings": list(workspace.warnings),
         "stages": {
@@ -118,6 +120,17 @@ def chords_in_seconds(score: NotatedScore) -> list[dict[str, Any]]:
     return [
         {"start": round(chord.start, 4), "end": round(chord.end, 4), "label": chord.label} for chord in chords
     ]
+
+
+def score_time(score: NotatedScore) -> dict[str, list[float]] | None:
+    """When a score's beats were played: ``quarters`` from its first bar line, and ``seconds``."""
+    time = score.time
+    if time is None:
+        return None
+    return {
+        "quarters": [round(float(quarters), 6) for quarters in time.beat_quarters],
+        "seconds": [round(seconds, 4) for seconds in time.beat_times],
+    }
 
 
 def _tempo_map(grid: BeatGrid) -> list[dict[str, float]]:

@@ -29,7 +29,7 @@ from pipeline.engines import (
     choose_transcriber,
     make,
 )
-from pipeline.report import chords_in_seconds, stored_grid, write_report
+from pipeline.report import chords_in_seconds, score_time, stored_grid, write_report
 from pipeline.settings import Settings
 from pipeline.songs import folder_names, readable
 from pipeline.workspace import STAGES_FOLDER, STEMS_FOLDER, StageProgress, StageWork, Workspace
@@ -398,7 +398,13 @@ def write_score(
         pages = export.engrave(musicxml)
         job.keep(*export.write_svgs(pages, job.folder))
         export.write_pdf(pages, job.file("score.pdf"), source.title)
-        return {"key": str(score.key), "bars": len(score.bars), "chords": chords_in_seconds(score)}
+        return {
+            "key": str(score.key),
+            "bars": len(score.bars),
+            "chords": chords_in_seconds(score),
+            "parts": [part.stem for part in score.parts],
+            "time": score_time(score),
+        }
 
     inputs = {
         **{name: getattr(settings, name) for name in ("key", "pick_up", "simplify", "chords")},
