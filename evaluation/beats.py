@@ -51,8 +51,7 @@ MEANINGS = {
 }
 MAIN = ("F-measure", DOWNBEAT)
 
-SAME_BEAT_S = 0.01  # a beat this near to the one before is the same, said twice
-SHORTEST_BEAT_S = 0.05  # nobody counts faster: rows that are nearer are frames of something else
+FRAMES, LONGEST_FRAME_S = 20, 0.02  # that many rows this near to each other are no beats but frames
 RWC_DOWNBEAT = "384"
 _TIMES = ("time", "times", "beat_time", "beats")
 LATEST_S = 30000.0  # mir_eval takes later times for another unit than seconds
@@ -85,7 +84,12 @@ def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
     if len(sought) and len(found):
         with warnings.catch_warnings():  # about single beats, which score 0, and means of nothing, NaN
             warnings.simplefilter("ignore")
-            values = measures.evaluate(reference.times, estimate.times)
+            try:
+                values = measures.evaluate(reference.times, estimate.times)
+            except ValueError as error:
+                raise FullscoreError(
+                    f"these beats can't be compared ({error}); give beats that don't lie on one another"
+                ) from error
         scores = {name: None if math.isnan(values[name]) else float(values[name]) for name in _MIR_EVAL}
     elif len(sought):
         scores = dict.fromkeys(_MIR_EVAL, 0.0)
@@ -97,7 +101,7 @@ def beat_scores(reference: BeatTable, estimate: BeatTable) -> Scores:
 
 
 def read_beats(path: Path) -> BeatTable:
-    """The beats of a file (the module's text says which), by time, each once.
+    """The beats of a file (the module's text says which), by time.
 
     A table has a beat on each row: its time, and perhaps its number in the bar; other columns, and second
     columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``. Those of
@@ -194,10 +198,9 @@ def _sorted(path: Path, times: list[float], counted: list[int] | None) -> BeatTa
         raise FullscoreError(f"{path} has a beat time that is not finite; mend it")
     if len(ordered) and ordered[-1] > LATEST_S:
         raise FullscoreError(f"{path} has a beat at {ordered[-1]:g} s; give the times in seconds")
-    if len(ordered) > 2 and np.median(np.diff(ordered)) < SHORTEST_BEAT_S:
+    if len(ordered) >= FRAMES and np.median(np.diff(ordered)) < LONGEST_FRAME_S:
         raise FullscoreError(
             f"{path} has a row every {1000 * np.median(np.diff(ordered)):.0f} ms: too fast for beats; "
             "give beat times"
         )
-    once = np.diff(ordered, prepend=-np.inf) >= SAME_BEAT_S
-    return BeatTable(ordered[once], None if counted is None else tuple(counted[n] for n in order[once]))
+    return BeatTable(ordered, None if counted is None else tuple(counted[index] for index in order))

@@ -8,8 +8,9 @@ in the MIREX task. What is undefined (no reference, or none of its chords is of 
 mir_eval gives 0 and warns.
 
 Conventions: seconds; labels in the syntax of Harte et al. (2005), ``N`` for no chord and ``X`` for an unknown
-one. The estimate is cut to the reference's span and filled up with ``N``. So are gaps within either; where
-chords overlap, the earlier ends when the later begins; what lasts no time is left out.
+one. The estimate is cut to the reference's span and filled up with ``N``. In a gap the chord before goes on,
+as mir_eval has it; where chords overlap, the earlier ends when the later begins; what lasts no time is left
+out.
 
 Files: tables of start, end and label (``.lab``, POP909, csv); JAMS (``chord``, ``chord_harte``); the report
 of a run. Lead-sheet labels (``Cm7``, ``F#ø``, ``Bb/D``) are understood; limits are those of mir_eval's
@@ -61,7 +62,6 @@ MEANINGS = _COMPARED | _SEGMENTED
 MAIN = ("majmin", "sevenths")
 
 NO_CHORD = "N"
-SMALL_GAP_S = 0.01  # a smaller gap is a rounding: the chord before goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,10 @@ def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Score
         return scores
     import mir_eval
 
-    filled = [_filled(side, reference[0].start, reference[-1].end) for side in (reference, estimate)]
+    spanning = [_spanning(side, reference[0].start, reference[-1].end) for side in (reference, estimate)]
     sides = [
         (np.array([(chord.start, chord.end) for chord in side]), [chord.label for chord in side])
-        for side in filled
+        for side in spanning
     ]
     spans, *labels = mir_eval.util.merge_labeled_intervals(*sides[0], *sides[1])
     durations = mir_eval.util.intervals_to_durations(spans)
@@ -132,23 +132,17 @@ def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[Chor
     )
 
 
-def _filled(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:
-    """The chords between two times, without gaps."""
-    filled: list[Chord] = []
-    now = start
-    for chord in chords:
-        begin, stop = max(chord.start, start), min(chord.end, end)
-        if stop <= begin:
-            continue
-        if begin - now > SMALL_GAP_S or (begin > now and not filled):
-            filled.append(Chord(now, begin, NO_CHORD))
-        elif begin > now:
-            filled[-1] = Chord(filled[-1].start, begin, filled[-1].label)
-        filled.append(Chord(begin, stop, chord.label))
-        now = stop
-    if now < end:
-        filled.append(Chord(now, end, NO_CHORD))
-    return filled
+def _spanning(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:
+    """The chords between two times, with no chord before the first and after the last."""
+    inside = [
+        Chord(max(chord.start, start), min(chord.end, end), chord.label)
+        for chord in chords
+        if chord.end > start and chord.start < end
+    ]
+    if not inside:
+        return [Chord(start, end, NO_CHORD)]
+    before, after = Chord(start, inside[0].start, NO_CHORD), Chord(inside[-1].end, end, NO_CHORD)
+    return [chord for chord in (before, *inside, after) if chord.end > chord.start]
 
 
 # Reading ----------------------------------------------------------------------------------------

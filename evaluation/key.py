@@ -62,17 +62,15 @@ _NO_KEY = ("", "N", "SILENCE")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key: its tonic's pitch class (None: it has none), its mode ("": not said), and its signature.
-
-    ``fifths`` are the sharps of the signature, flats being negative, up to enharmonics (0 to 11).
-    """
+    """A key: its tonic's pitch class (None: it has none) and its mode ("": not said)."""
 
     tonic: int | None
     mode: str = ""
 
     @property
     def fifths(self) -> int | None:
-        if self.tonic is None:
+        """The sharps of the signature up to enharmonics (0 to 11); None where there is none."""
+        if self.tonic is None or self.mode == "other":
             return None
         return 7 * (self.tonic - _FINALS[self.mode or "major"]) % 12
 
@@ -80,7 +78,7 @@ class Key:
         """The key in mir_eval's form, such as ``Bb major``."""
         if self.tonic is None:
             return "X"
-        mode = {0: "major", 9: "minor"}.get(_FINALS[self.mode or "major"], "other")
+        mode = {0: "major", 9: "minor"}.get(_FINALS.get(self.mode or "major", -1), "other")
         return f"{_TONICS[self.tonic]} {mode}"
 
 
@@ -194,7 +192,7 @@ def parse_key(text: str, path: Path) -> Key:
         mode = "major" if word == "M" else _SHORT.get(word.lower(), word.lower())
         if not mode and step.islower() and ":" not in plain:
             mode = "minor"
-        if not mode or mode in _FINALS:
+        if not mode or mode == "other" or mode in _FINALS:
             tonic = _STEPS[step.upper()] + signs.count("#") - signs.count("b") - signs.count("-")
             return Key(tonic % 12, mode or "major")
     raise FullscoreError(f"{path} has '{text[:40]}' for a key; write it as 'Bb major' or 'F# minor'")

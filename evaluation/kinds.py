@@ -41,6 +41,11 @@ class NotesSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MelodySettings:
+    silent_gaps: bool = _option(False, "take frames that a pitch track leaves out for unvoiced")
+
+
+@dataclass(frozen=True, slots=True)
 class LyricsSettings:
     language: str = _option(
         "en", "of the lyrics: a code, an English name or a table (.csv) of songs and Language (default: en)"
@@ -126,7 +131,10 @@ KINDS: dict[str, Kind] = {
         Kind("chords", "chords in seconds", "report.json", (".lab", ".csv", ".jams", ".txt", ".json")),
         Kind("key", "the key", "report.json", (*_SCORES, ".jams", ".txt", ".json")),
         Kind("meter", "the time signature", "report.json", (*_SCORES, ".txt", ".json")),
-        Kind("melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json")),
+        Kind(
+            "melody", "the pitch of a voice in time", "notes.json", (".csv", ".txt", ".jams", ".json"),
+            settings=MelodySettings,
+        ),
         Kind(
             "lyrics", "words and their layout", "lyrics.txt", (".txt", ".lrc", ".musicxml", ".mxl", ".xml"),
             settings=LyricsSettings, picture="lyrics_diff",

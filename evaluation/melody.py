@@ -8,8 +8,8 @@ the same in any octave; ``Overall Accuracy``, the share of all frames with the r
 unvoiced. What is undefined (of a reference never voiced, or always) is None, where mir_eval gives 0 or 1.
 
 Conventions: seconds and Hz; a frequency of 0 is unvoiced, a negative one a guess of the pitch in case the
-frame is voiced after all, NaN is 0. The estimate is interpolated at the reference's times, as mir_eval does.
-A frame left out is unvoiced: mir_eval itself would draw the pitch through the silence.
+frame is voiced after all, NaN is 0. The estimate is interpolated at the reference's times, as mir_eval does,
+which draws the pitch through frames that were left out; ``silent_gaps`` takes them for unvoiced.
 
 Files: tables of time and frequency; JAMS (``pitch_contour``, ``pitch_hz``, ``melody_hz``); the ``notes.json``
 of a run, whose notes of the voice (or of its only stem) become a pitch every 10 ms, bends included, the note
@@ -18,6 +18,7 @@ begun last where they overlap.
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Sequence
@@ -30,10 +31,12 @@ import numpy.typing as npt
 
 from evaluation.files import Scores, artefact, is_number, read_rows, split_header
 from evaluation.jams import read_jams
-from evaluation.kinds import NoSettings
+from evaluation.kinds import MelodySettings
 from evaluation.reference import mir_eval_module
 from separation.engines import FullscoreError
 from transcription.notes import Note
+
+logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,7 +52,7 @@ MEANINGS = {
 MAIN = (OVERALL, RAW_PITCH)
 
 HOP_S = 0.01  # of the pitches made of notes
-LONGEST_HOP_S = 0.1  # rows that are farther apart are beats or notes
+LONGEST_HOP_S = 0.2  # rows that are farther apart are beats or notes
 MOST_COLUMNS = 3  # time, frequency and confidence
 GAP_HOPS = 1.5  # a wider step between two rows has frames left out
 _TIMES = ("time", "times", "time_s", "timestamp", "t")
@@ -64,9 +67,22 @@ class PitchTrack:
     frequencies: Floats
 
 
-def evaluate_melody(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
+def evaluate_melody(reference: Path, estimate: Path, settings: MelodySettings = MelodySettings()) -> Scores:
     """mir_eval's melody measures of two pitch tracks."""
-    return melody_scores(*(read_pitch(artefact(path, "notes.json")) for path in (reference, estimate)))
+    tracks = []
+    for path in (reference, estimate):
+        track = read_pitch(artefact(path, "notes.json"))
+        if _has_gaps(track):
+            if settings.silent_gaps:
+                track = with_silences(track)
+            else:
+                logger.warning(
+                    "%s leaves out frames, which count as voiced, as in mir_eval; --silent-gaps takes them "
+                    "for unvoiced",
+                    path,
+                )
+        tracks.append(track)
+    return melody_scores(*tracks)
 
 
 def melody_scores(reference: PitchTrack, estimate: PitchTrack) -> Scores:
@@ -176,16 +192,20 @@ def _checked(path: Path, rows: Sequence[tuple[Any, Any]]) -> PitchTrack:
     if (hops <= 0).any():
         twice = times[1:][hops <= 0][0]
         raise FullscoreError(f"{path} has two frequencies at {twice:g} s; give one voice at a time")
-    return _with_silences(times, frequencies, hop)
-
-
-def _with_silences(times: Floats, frequencies: Floats, hop: float) -> PitchTrack:
-    """The track with an unvoiced frame where frames were left out."""
-    before = np.flatnonzero(np.diff(times) > GAP_HOPS * hop)
-    late = times[0] > GAP_HOPS * hop
-    if len(before) or late:
-        places = [*([0] if late else []), *(before + 1), len(times)]
-        silent = [*([0.0] if late else []), *(times[before] + hop), times[-1] + hop]
-        times = np.insert(times, places, silent)
-        frequencies = np.insert(frequencies, places, 0.0)
     return PitchTrack(times, frequencies)
+
+
+def _has_gaps(track: PitchTrack) -> bool:
+    """Whether the pitch goes on where frames are lacking."""
+    hops = np.diff(track.times, prepend=0.0)
+    return len(hops) > 1 and bool((hops > GAP_HOPS * np.median(hops[1:])).any())
+
+
+def with_silences(track: PitchTrack) -> PitchTrack:
+    """A track with an unvoiced frame where frames were left out, and at its end."""
+    hop = float(np.median(np.diff(track.times)))
+    late = track.times[0] > GAP_HOPS * hop
+    before = np.flatnonzero(np.diff(track.times) > GAP_HOPS * hop)
+    places = [*([0] if late else []), *(before + 1), len(track.times)]
+    silent = [*([0.0] if late else []), *(track.times[before] + hop), track.times[-1] + hop]
+    return PitchTrack(np.insert(track.times, places, silent), np.insert(track.frequencies, places, 0.0))

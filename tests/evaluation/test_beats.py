@@ -52,16 +52,19 @@ def test_bars_counted_from_the_wrong_beat() -> None:
 
 
 @given(
-    st.lists(st.integers(-100, 3000), max_size=40, unique=True),
-    st.lists(st.integers(-100, 3000), max_size=40, unique=True),
+    st.lists(st.integers(-100, 3000), max_size=40),
+    st.lists(st.integers(-100, 3000), max_size=40),
 )
 def test_equal_to_mir_eval(reference: list[int], estimate: list[int]) -> None:
     times = [np.sort(np.array(beats, dtype=float)) / 100 for beats in (reference, estimate)]
-    scores = beat_scores(BeatTable(times[0]), BeatTable(times[1]))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        sought = times[0][times[0] >= 5.0]
+        if len(sought) > 1 and sought[0] == sought[-1]:
+            return  # mir_eval has no answer
         expected = mir_eval.beat.evaluate(*times)
-    if (times[0] >= 5.0).any():
+    scores = beat_scores(BeatTable(times[0]), BeatTable(times[1]))
+    if len(sought):
         assert scores == {name: None if np.isnan(value) else value for name, value in expected.items()}
     else:
         assert scores == dict.fromkeys(expected)
@@ -89,7 +92,6 @@ def test_nothing_on_either_side() -> None:
         ("a.csv", "time,number\n0.5,1\n1.0,2\n1.5,1\n", (1, 2, 1)),
         ("a.csv", "1.5,1\n1.0,2\n0.5,1\n", (1, 2, 1)),
         ("a.txt", "0.5\n1.0\n1.5\n", None),
-        ("a.txt", "0.5 1\n1.0 2\n1.005 2\n1.0 2\n1.5 1\n", (1, 2, 1)),
         ("a.txt", "0.5 1.0 1.0\n1.0 0.0 0.0\n1.5 1.0 0.0\n", (1, 2, 3)),
         ("a.txt", "0.5 0.1\r\n1.0 0.9\r\n1.5 0.7\r\n", None),
         ("a.txt", "0.5\t0.5\tdb,2/4,0\n1.0\t1.0\tb\n1.5\t1.5\tdb\n", (1, 2, 1)),
@@ -124,7 +126,7 @@ def test_the_folder_of_a_run_is_read(tmp_path: Path) -> None:
         ("a.csv", "onset,offset,midi\n0,1,60\n", "notes, not beats"),
         ("a.csv", "0,1.5,60\n1.5,2.5,62\n", "notes or chords, not beats"),
         ("a.lab", "0.0 1.5 C:maj\n1.5 2.5 N\n", "notes or chords, not beats"),
-        ("a.csv", "0.000,0\n0.006,220.5\n0.012,221\n0.017,0", "a row every 6 ms"),
+        ("a.csv", "\n".join(f"{0.006 * index:.3f},220.5" for index in range(30)), "a row every 6 ms"),
         ("a.txt", "22050\n44100\n", "in seconds"),
         ("a.jams", jams("chord", "C:maj"), "has chord; it needs an annotation of beat"),
         ("report.json", '{"beats": {"times": [1, NaN]}}', "not finite"),

@@ -22,7 +22,7 @@ from separation.engines import FullscoreError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"  # in F major
 
-KEYS = st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian"]))
+KEYS = st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian", "other"]))
 
 
 @pytest.mark.parametrize(
