@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.fft
 import scipy.ndimage
 import scipy.signal
 import scipy.special
@@ -59,7 +60,9 @@ def level_db(audio: Audio) -> Floats:
 
 def is_silent(audio: Audio) -> bool:
     """Whether nothing in the recording reaches the level of soft singing."""
-    peak = float(np.nan_to_num(np.abs(audio.samples)).max(initial=0.0))
+    peak = float(np.abs(audio.samples).max(initial=0.0))
+    if not np.isfinite(peak):
+        peak = float(np.nan_to_num(np.abs(audio.samples)).max())
     return bool(20.0 * np.log10(peak + 1e-12) <= SILENCE_DB)
 
 
@@ -125,12 +128,22 @@ def _singing_block(mono: npt.NDArray[np.float32]) -> Floats:
     sudden = long.istft(spectrum * (1.0 - _steady_share(np.abs(spectrum))), k1=len(padded))
     hop = round(SINGING_HOP_S * _MIX_RATE)
     short = scipy.signal.ShortTimeFFT.from_window("hann", _MIX_RATE, _SHORT_FRAME, _SHORT_FRAME - hop)
-    magnitude = np.abs(short.stft(np.real(sudden)))
+    magnitude = magnitude(short, np.real(sudden))
     voice = magnitude * _steady_share(magnitude)
     band = (short.f >= 200.0) & (short.f <= 4000.0)
     first = -short.p_min
     power = (voice[band] ** 2).sum(axis=0)[first : first + frames]
     return np.asarray(10.0 * np.log10(power + 1e-12))
+
+
+def magnitude(transform: scipy.signal.ShortTimeFFT, samples: Floats) -> Floats:
+    """The magnitude of ``transform.stft(samples)``, of all frames at once: several times as fast."""
+    first = transform.p_min * transform.hop - transform.m_num_mid
+    count = transform.p_max(len(samples)) - transform.p_min
+    end = first + (count - 1) * transform.hop + transform.m_num
+    padded = np.pad(samples, (-first, max(0, end - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, transform.m_num)[:: transform.hop][:count]
+    return np.asarray(np.abs(scipy.fft.rfft(frames * transform.win, axis=-1)).T)
 
 
 def _steady_share(magnitude: Floats) -> Floats:
@@ -200,7 +213,7 @@ def _band_levels(mono: npt.NDArray[np.float32]) -> Floats:
     hop = round(SINGING_HOP_S * _ONSET_RATE)
     frames = -(-len(mono) // hop)
     transform = scipy.signal.ShortTimeFFT.from_window("hann", _ONSET_RATE, _ONSET_FRAME, _ONSET_FRAME - hop)
-    spectrum = np.abs(transform.stft(np.pad(mono, (0, _ONSET_FRAME)).astype(np.float64))) ** 2
+    spectrum = magnitude(transform, np.pad(mono, (0, _ONSET_FRAME)).astype(np.float64)) ** 2
     first = -transform.p_min
     edges = np.searchsorted(transform.f, _BANDS_HZ)
     # Low bands narrower than a bin take the bin.

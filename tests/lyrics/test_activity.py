@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.signal
 
 from lyrics.activity import (
     SINGING_HOP_S,
     Span,
     is_silent,
+    magnitude,
     singing_db,
     singing_odds,
     syllable_onset_strength,
@@ -77,3 +79,10 @@ def test_syllables_start_where_the_vowel_changes() -> None:
     assert np.any(np.abs(strongest - 1.0) < 0.1)
     assert np.any(np.abs(strongest - 2.0) < 0.1)
     assert syllable_onset_strength(audio(np.zeros(10))).shape == (1,)
+
+
+@pytest.mark.parametrize("length", [256, 1000, 8013])
+def test_magnitudes_are_those_of_scipys_transform(length: int) -> None:
+    samples = np.random.default_rng(length).standard_normal(length)
+    transform = scipy.signal.ShortTimeFFT.from_window("hann", 8000, 256, 176)
+    assert np.allclose(magnitude(transform, samples), np.abs(transform.stft(samples)), rtol=1e-12)
