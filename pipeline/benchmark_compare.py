@@ -30,7 +30,7 @@ SAME = 1e-9  # differences of rounding
 
 BETTER, WORSE, NOISE, FEW, EQUAL = "better", "worse", "within noise", "too few songs", "equal"
 
-_ERRORS = re.compile(r"(ER|MER|WIL|WER_\w+|Rate|False Alarm|[Ee]rror\w*|[am]ae(_line)?)$")
+_ERRORS = re.compile(r"(ER|ER_no_grace|WIL|WER_\w+|Rate|False Alarm|[Ee]rror\w*|[am]ae(_line)?)$")
 
 
 def lower_is_better(measure: str) -> bool:

@@ -34,6 +34,7 @@ from separation.files import whole_file
 
 Results = Mapping[str, Any]
 
+FEW_MEASURES = 3  # of a kind, in the table of songs
 LONG_TEXT = 24  # characters, from which a cell is kept from getting narrow
 
 
@@ -167,7 +168,7 @@ def _by_kind(results: Results) -> Table:
     rows = []
     for kind, entry in results["corpus"].items():
         for name in main_measures(kind):
-            if name not in entry["measures"]:
+            if entry["measures"].get(name) is None:
                 continue
             head, meaning = Cell(f"{kind}: {name}"), Cell(KINDS[kind].meanings.get(name, ""))
             count = entry["songs"][name]
@@ -187,8 +188,7 @@ def _songs(results: Results, link: Callable[[str], str]) -> Table:
     columns = [
         (kind, name, peer)
         for kind, entry in results["corpus"].items()
-        for name in main_measures(kind)
-        if name in entry["measures"]
+        for name in _first_measures(kind, entry["measures"])
         for peer in (None, *entry["peers"])
         if peer is None or name in entry["peers"][peer]["measures"]
     ]
@@ -201,6 +201,11 @@ def _songs(results: Results, link: Callable[[str], str]) -> Table:
         rows.append(tuple(cells))
     heads = (f"{kind}: {name}{f' ({peer})' if peer else ''}" for kind, name, peer in columns)
     return Table(("song", *heads), tuple(rows))
+
+
+def _first_measures(kind: str, measures: Mapping[str, float | None]) -> list[str]:
+    """The first of the main measures that any song has."""
+    return [name for name in main_measures(kind) if measures.get(name) is not None][:FEW_MEASURES]
 
 
 def _stages(results: Results) -> Table:
