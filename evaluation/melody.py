@@ -162,7 +162,7 @@ def _table_rows(path: Path) -> list[tuple[Any, Any]]:
         raise FullscoreError(
             f"{path} has {max(map(len, rows))} columns without names; name them, or keep time and frequency"
         )
-    if not header and not all(is_number(cell) for row in rows for cell in row):
+    if not header and rows and not any(all(map(is_number, row)) for row in rows):
         raise FullscoreError(f"{path} has words in its rows, not only a time and a frequency: no pitch track")
     try:
         return [(row[time], row[pitch]) for row in rows]

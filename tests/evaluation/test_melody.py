@@ -89,7 +89,7 @@ def test_nothing_on_either_side() -> None:
         ("a.csv", "0.0,0.0\n0.01,440.0\n0.02,-220\n"),
         ("a.csv", "time,frequency,confidence\n0.0,nan,0.1\n0.01,440.0,0.9\n0.02,-220,0.2\n"),
         ("a.csv", "confidence;f0;time\n1;440;0.01\n1;-220;0.02\n1;0;0\n"),
-        ("a.txt", "0.02 -220\r\n0 0\r\n0.01 440\r\n"),
+        ("a.txt", "0.02 -220\r\n0 0\r\n0.01 440 [doubtful]\r\n"),
         ("a.jams", "pitch_contour"),
     ],
 )
@@ -181,3 +181,17 @@ def test_melodies_of_the_data(data: Path, tmp_path: Path) -> None:
         expected = mir_eval.melody.evaluate(times, hz, times + 0.003, hz * 1.02)
         assert evaluate_melody(path, estimate) == dict(expected)
         assert evaluate_melody(path, path) == {**dict.fromkeys(MEANINGS, 1.0), VOICING_FALSE_ALARM: 0.0}
+
+
+@pytest.mark.data
+def test_a_stem_that_is_the_melody(data: Path) -> None:
+    """MedleyDB leaves the silent frames of a stem out, and those of a melody in."""
+    (melody,) = data.rglob("MusicDelta_Reggae_MELODY1.csv")
+    (stem,) = data.rglob("Pitch/MusicDelta_Reggae_STEM_04.csv")
+    found = np.array([line.split(",")[:2] for line in stem.read_text().splitlines()], dtype=float).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = mir_eval.melody.evaluate(*mir_eval.io.load_time_series(str(melody), delimiter=","), *found)
+    assert evaluate_melody(melody, stem) == dict(expected)
+    assert (evaluate_melody(melody, stem)[OVERALL] or 0) < 0.5
+    assert (evaluate_melody(melody, stem, MelodySettings(silent_gaps=True))[OVERALL] or 0) > 0.99
