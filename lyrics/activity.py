@@ -128,8 +128,8 @@ def _singing_block(mono: npt.NDArray[np.float32]) -> Floats:
     sudden = long.istft(spectrum * (1.0 - _steady_share(np.abs(spectrum))), k1=len(padded))
     hop = round(SINGING_HOP_S * _MIX_RATE)
     short = scipy.signal.ShortTimeFFT.from_window("hann", _MIX_RATE, _SHORT_FRAME, _SHORT_FRAME - hop)
-    magnitude = magnitude(short, np.real(sudden))
-    voice = magnitude * _steady_share(magnitude)
+    level = magnitude(short, np.real(sudden))
+    voice = level * _steady_share(level)
     band = (short.f >= 200.0) & (short.f <= 4000.0)
     first = -short.p_min
     power = (voice[band] ** 2).sum(axis=0)[first : first + frames]
