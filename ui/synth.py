@@ -192,7 +192,7 @@ def _drum(key: int) -> Samples:
     return np.asarray(stroke * 0.9, np.float32)
 
 
-# General MIDI percussion keys; seconds that the skin rings and the noise lasts (to 1 / e), and the pitch in Hz.
+# General MIDI percussion keys; seconds that skin and noise last (to 1 / e), and the pitch of the skin in Hz.
 _DRUMS: tuple[tuple[tuple[int, ...], tuple[float, float, float]], ...] = (
     ((35, 36), (0.12, 0.0, 52.0)),
     ((38, 40), (0.06, 0.07, 180.0)),
