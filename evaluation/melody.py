@@ -196,9 +196,12 @@ def _checked(path: Path, rows: Sequence[tuple[Any, Any]]) -> PitchTrack:
 
 
 def _has_gaps(track: PitchTrack) -> bool:
-    """Whether the pitch goes on where frames are lacking."""
+    """Whether mir_eval would draw the pitch through frames that are lacking."""
+    if len(track.times) < 2:
+        return False
     hops = np.diff(track.times, prepend=0.0)
-    return len(hops) > 1 and bool((hops > GAP_HOPS * np.median(hops[1:])).any())
+    held = np.concatenate([track.frequencies[:1], track.frequencies[:-1]])
+    return bool(np.any((hops > GAP_HOPS * np.median(hops[1:])) & (held > 0)))
 
 
 def with_silences(track: PitchTrack) -> PitchTrack:

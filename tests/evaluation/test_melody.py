@@ -121,6 +121,17 @@ def test_frames_left_out_are_silent(tmp_path: Path) -> None:
     assert (evaluate_melody(whole, sparse)[VOICING_FALSE_ALARM] or 0) > 0.5
 
 
+def test_a_pitch_that_would_be_drawn_through_gaps_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = written(tmp_path / "told.csv", "0,0\n0.01,440\n0.02,440\n0.08,440\n0.09,0\n")
+    silent = written(tmp_path / "silent.csv", "0,0\n0.01,440\n0.02,0\n0.08,440\n0.09,0\n")
+    evaluate_melody(silent, silent)
+    assert not caplog.records
+    evaluate_melody(silent, told)
+    assert [str(told) in record.getMessage() for record in caplog.records] == [True]
+
+
 def test_notes_become_pitch(tmp_path: Path) -> None:
     """A note that glides up a semitone, cut off by another one of another stem's length."""
     notes = [
