@@ -65,7 +65,7 @@ class PlayedNote:
 
 def score_audio(made: Path) -> Path:
     """The score of the song in ``made`` as a FLAC file. Raises FullscoreError where there is none."""
-    report, midi = _report(made), (made / SCORE_MIDI)
+    report, midi = read_report(made), (made / SCORE_MIDI)
     key = json.dumps([report["score_time"], report["song"]["duration"]]).encode() + midi.read_bytes()
     path = made / VIEW_FOLDER / f"score-{hashlib.sha256(key).hexdigest()[:16]}.flac"
     with _rendering:
@@ -80,11 +80,12 @@ def score_audio(made: Path) -> Path:
 
 def seconds_of(made: Path, quarters: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """When places of the score (quarters from its first bar line) are played, in seconds of the recording."""
-    beats = _report(made)["score_time"]
+    beats = read_report(made)["score_time"]
     return extended(quarters, np.array(beats["quarters"]), np.array(beats["seconds"]))
 
 
-def _report(made: Path) -> dict[str, Any]:
+def read_report(made: Path) -> dict[str, Any]:
+    """The report of a finished song. Raises FullscoreError where it tells no times of the score's beats."""
     try:
         report: dict[str, Any] = json.loads((made / "report.json").read_text(encoding="utf-8"))
     except OSError as error:

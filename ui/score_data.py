@@ -1,0 +1,370 @@
+"""The score as the page shows it: engraved pages, when each note sounds in the recording, doubtful notes.
+
+Task: give a browser everything to draw a song's score in the width it has, to follow the recording in it,
+to hide parts, to transpose for players of B flat, E flat and F instruments, and to lead to the notes that
+were not surely heard.
+
+Method: every ``<note>`` of ``score.musicxml`` gets the id ``n`` and its number in the file, which verovio
+keeps: an id means the same note at every width, transposition and choice of parts. Score time becomes the
+recording's by the beats in ``report.json``. A written note is the note of ``notes.json`` of its stem and
+pitch that begins nearest to it.
+
+Conventions: times in seconds of the recording, score time in quarters from the first bar line. A tied
+note is lit as a whole, its ids together; a grace note sounds just before its note, as in ``score.mid``.
+Tempo marks, sections and chord symbols stand over the first part in the file; where that is hidden they
+move to the first that is shown. Text is escaped by verovio; links and scripts it never writes.
+
+Limits: transposition is by an interval, the same for all shown parts (drums stay); verovio chooses the
+key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from notation.export import GRACE_QUARTERS
+from notation.percussion import sound_of
+from separation.engines import FullscoreError
+from transcription.notes import Note
+from transcription.notes_io import read_notes_json
+from ui.synth import read_report, seconds_of
+
+WIDTH = 900  # CSS pixels
+NARROWEST, WIDEST = 200, 4000
+PAGE_SHAPE, LOWEST_PAGE = 1.3, 640  # height of a page: so often its width, at least so many pixels
+SCALE = 38  # percent: staves are 27 pixels high
+TRANSPOSITIONS = {"concert": "", "B flat": "M2", "E flat": "M6", "F": "P5"}
+"""How much higher than it sounds the player of such an instrument reads (verovio's interval)."""
+UNSURE_BELOW = {"drums": 0.65}
+UNSURE_BELOW_ELSE = 0.45
+"""Notes of less confidence are shown as doubtful."""
+FARTHEST_S = 0.4  # between a written note and the one heard that it stands for
+
+_INTERVALS = {"": (0, 0), "M2": (1, 2), "M6": (5, 9), "P5": (4, 7)}  # steps and semitones
+_SCALE_STEPS = "CDEFGAB"
+_SEMITONES = (0, 2, 4, 5, 7, 9, 11)
+_SIGNS = {-2: "𝄫", -1: "♭", 0: "", 1: "♯", 2: "𝄪"}
+_FONT = re.compile(r"<style[^>]*>\s*@font-face\s*{[^}]*}\s*</style>")
+_FONT_DATA = re.compile(r"font-family:\s*[\"']?([\w ]+).*?url\((data:[^)]*)\)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenNote:
+    """A note of the file: ``ids`` are its own and of those tied to it, ``part`` and ``bar`` count from 0.
+
+    ``onset`` and ``end`` are in quarters; ``pitch`` is how it sounds, as a MIDI number, of drums the General
+    MIDI key. ``step`` (0 is C), ``alter`` and ``octave`` are as written, of drums None.
+    """
+
+    ids: tuple[str, ...]
+    part: int
+    bar: int
+    onset: Fraction
+    end: Fraction
+    pitch: int
+    name: tuple[int, int, int] | None
+    grace: bool = False
+
+
+def score_view(
+    made: Path, *, parts: Sequence[str] | None = None, transpose: str = "concert", width: int = WIDTH
+) -> dict[str, Any]:
+    """The score of the song in ``made``, as JSON; ``parts`` are ids of those to show (None: all).
+
+    ``width`` is in CSS pixels. Raises FullscoreError for a score, a part or a transposition that isn't there.
+    """
+    if transpose not in TRANSPOSITIONS:
+        raise FullscoreError(
+            f"a score can be read in {', '.join(TRANSPOSITIONS)}, not in '{transpose}': choose one of these"
+        )
+    root, stems = _read(made)
+    listed = {entry.get("id", ""): entry.findtext("part-name", "") for entry in root.iter("score-part")}
+    shown = list(listed) if parts is None else [part for part in listed if part in set(parts)]
+    if not shown or not set(parts or ()) <= set(listed):
+        raise FullscoreError(f"the score has the parts {', '.join(listed)}: show at least one of these")
+    bars, notes = written_notes(root)
+    times = _Times(made, bars, notes)
+    of_part = dict(zip(listed, range(len(listed)), strict=True))
+    visible = {of_part[part] for part in shown}
+    interval = TRANSPOSITIONS[transpose]
+    heard = matched(notes, times, stems, read_notes_json(made / "notes.json"))
+    _keep_parts(root, shown)
+    pages, fonts = _engrave(root, interval, width)
+    return {
+        "pages": pages,
+        "fonts": fonts,
+        "timemap": [
+            {"start": start, "end": end, "ids": ids} for start, end, ids in times.timemap(notes, visible)
+        ],
+        "bars": [
+            {"number": number, "start": start, "end": end}
+            for (number, _, _), (start, end) in zip(bars, times.bars, strict=True)
+        ],
+        "parts": [
+            {"id": part, "name": name, "stem": stems[of_part[part]], "shown": part in shown}
+            for part, name in listed.items()
+        ],
+        "transpose": transpose,
+        "transpositions": list(TRANSPOSITIONS),
+        "uncertain": [
+            {
+                "ids": list(note.ids),
+                "bar": bars[note.bar][0],
+                "part": list(listed.values())[note.part],
+                "name": _name(note, interval),
+                "confidence": round(sound.confidence, 2),
+                "start": times.of(note)[0],
+                "stem": sound.stem,
+                "onset": sound.onset,
+                "pitch": sound.pitch,
+            }
+            for note, sound in ((notes[index], sound) for index, sound in sorted(heard.items()))
+            if note.part in visible and is_uncertain(sound)
+        ],
+    }
+
+
+def is_uncertain(note: Note) -> bool:
+    """Whether a heard note is to be looked at."""
+    return note.confidence < UNSURE_BELOW.get(note.stem, UNSURE_BELOW_ELSE)
+
+
+def _read(made: Path) -> tuple[ET.Element, list[str]]:
+    """The score with an id on every note, and the stem of each part."""
+    stems = read_report(made)["parts"]
+    root = ET.parse(made / "score.musicxml").getroot()
+    for number, note in enumerate(root.iter("note")):
+        note.set("id", f"n{number}")
+    return root, stems
+
+
+# Reading the notes
+
+
+Bar = tuple[str, Fraction, Fraction]
+"""Number as printed, start and end in quarters."""
+
+
+def written_notes(root: ET.Element) -> tuple[list[Bar], list[WrittenNote]]:
+    """The bars and the notes of a MusicXML score whose notes have ids, in the order of time."""
+    bars: list[Bar] = []
+    notes: list[WrittenNote] = []
+    for number, part in enumerate(root.iter("part")):
+        start = Fraction(0)
+        divisions, up = Fraction(1), 0
+        tied: dict[tuple[int, str], int] = {}
+        for index, measure in enumerate(part.iter("measure")):
+            for attributes in measure.iter("attributes"):
+                divisions = Fraction(attributes.findtext("divisions") or divisions)
+                for transposed in attributes.iter("transpose"):
+                    octaves = int(transposed.findtext("octave-change") or 0)
+                    up = int(transposed.findtext("chromatic") or 0) + 12 * octaves
+            length = Fraction(0)
+            for element, at, end in _placed(measure, divisions):
+                length = max(length, end)
+                if element.tag != "note" or element.find("rest") is not None:
+                    continue
+                note = _written(element, number, index, start + at, start + end, up)
+                place = (note.pitch, element.findtext("voice", "1"))
+                if element.find("tie[@type='stop']") is not None and place in tied:
+                    first = tied.pop(place)
+                    notes[first] = replace(notes[first], ids=notes[first].ids + note.ids, end=note.end)
+                else:
+                    first = len(notes)
+                    notes.append(note)
+                if element.find("tie[@type='start']") is not None:
+                    tied[place] = first
+            if number == 0:
+                bars.append((measure.get("number", ""), start, start + length))
+            start += length
+    return bars, sorted(notes, key=lambda note: (note.onset, not note.grace, note.part, note.pitch))
+
+
+def _placed(measure: ET.Element, divisions: Fraction) -> Iterator[tuple[ET.Element, Fraction, Fraction]]:
+    """The elements of a bar, with where they begin and end in quarters from the bar line."""
+    at = before = Fraction(0)
+    for element in measure:
+        lasts = Fraction(element.findtext("duration") or 0) / divisions
+        if element.tag == "backup":
+            at -= lasts
+        elif element.tag == "note" and element.find("chord") is not None:
+            yield element, before, before + lasts
+        elif element.tag in ("note", "forward"):
+            before = at
+            at += lasts
+            yield element, before, at
+        else:
+            yield element, at, at
+
+
+def _written(
+    element: ET.Element, part: int, bar: int, onset: Fraction, end: Fraction, up: int
+) -> WrittenNote:
+    ids = (element.get("id", ""),)
+    grace = element.find("grace") is not None
+    if grace:
+        onset, end = max(onset - GRACE_QUARTERS, Fraction(0)), onset
+    pitch = element.find("pitch")
+    if pitch is None:
+        instrument = element.find("instrument")
+        key = "" if instrument is None else instrument.get("id", "").rpartition("-I")[2]
+        return WrittenNote(ids, part, bar, onset, end, int(key) if key.isdigit() else 0, None, grace)
+    step = _SCALE_STEPS.index(pitch.findtext("step", "C"))
+    alter, octave = int(pitch.findtext("alter") or 0), int(pitch.findtext("octave") or 4)
+    sounding = 12 * (octave + 1) + _SEMITONES[step] + alter + up
+    return WrittenNote(ids, part, bar, onset, end, sounding, (step, alter, octave), grace)
+
+
+class _Times:
+    """When the bars and notes of a score are played, in seconds to a millisecond."""
+
+    def __init__(self, made: Path, bars: Sequence[Bar], notes: Sequence[WrittenNote]) -> None:
+        places = [(start, end) for _, start, end in bars] + [(note.onset, note.end) for note in notes]
+        flat = [float(quarters) for place in places for quarters in place]
+        seconds = [round(float(second), 3) for second in seconds_of(made, flat)]
+        pairs = list(zip(seconds[::2], seconds[1::2], strict=True))
+        self.bars = pairs[: len(bars)]
+        self._notes = {note.ids: pair for note, pair in zip(notes, pairs[len(bars) :], strict=True)}
+
+    def of(self, note: WrittenNote) -> tuple[float, float]:
+        """From when to when a note is played."""
+        return self._notes[note.ids]
+
+    def timemap(
+        self, notes: Sequence[WrittenNote], parts: set[int]
+    ) -> Iterator[tuple[float, float, list[str]]]:
+        """The ids that are lit together, from when to when, by their start."""
+        lit: dict[tuple[float, float], list[str]] = defaultdict(list)
+        for note in notes:
+            if note.part in parts:
+                lit[self.of(note)].extend(note.ids)
+        for (start, end), ids in sorted(lit.items()):
+            yield start, end, ids
+
+
+def matched(
+    notes: Sequence[WrittenNote], times: _Times, stems: Sequence[str], heard: Sequence[Note]
+) -> dict[int, Note]:
+    """The heard note that each written note (by its index) stands for; each stands for one at most."""
+    of: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for index, note in enumerate(notes):
+        of[stems[note.part], note.pitch].append(index)
+    near = []
+    for number, sound in enumerate(heard):
+        pitch = sound_of(sound.pitch).key if sound.stem == "drums" else sound.pitch
+        for index in of[sound.stem, pitch]:
+            away = abs(times.of(notes[index])[0] - sound.onset)
+            if away <= FARTHEST_S:
+                near.append((away, index, number))
+    found: dict[int, Note] = {}
+    used: set[int] = set()
+    for _, index, number in sorted(near):
+        if index not in found and number not in used:
+            found[index] = heard[number]
+            used.add(number)
+    return found
+
+
+def _name(note: WrittenNote, interval: str) -> str:
+    """What a reader of the transposed score calls the note."""
+    if note.name is None:
+        return sound_of(note.pitch).name
+    step, alter, octave = note.name
+    steps, semitones = _INTERVALS[interval]
+    octaves, new = divmod(step + steps, 7)
+    alter += semitones - (_SEMITONES[new] + 12 * octaves - _SEMITONES[step])
+    return f"{_SCALE_STEPS[new]}{_SIGNS.get(alter, '')}{octave + octaves}"
+
+
+# Pages
+
+
+def _keep_parts(root: ET.Element, shown: Sequence[str]) -> None:
+    """Leave only these parts in the score, with what stands over the top staff for all."""
+    parts = root.findall("part")
+    for credit in root.findall("credit"):
+        root.remove(credit)
+    listed = root.find("part-list")
+    if listed is None or len(shown) == len(parts):
+        return
+    top = next(part for part in parts if part.get("id") == shown[0])
+    if top is not parts[0]:
+        for measure, own in zip(parts[0].iter("measure"), top.iter("measure"), strict=True):
+            _move_signs(measure, own)
+    for part in parts:
+        if part.get("id") not in shown:
+            root.remove(part)
+    for entry in list(listed):
+        if entry.tag == "part-group" or entry.get("id") not in shown:
+            listed.remove(entry)
+
+
+def _move_signs(measure: ET.Element, to: ET.Element) -> None:
+    """Copy tempo marks, sections and chord symbols to the beginning of a bar of another part."""
+    place = next((i for i, element in enumerate(to) if element.tag not in ("print", "attributes")), len(to))
+    for element, at, _ in _placed(measure, Fraction(1)):  # in divisions, which all parts have in common
+        if element.tag == "harmony" or (element.tag == "direction" and _is_for_all(element)):
+            sign = deepcopy(element)
+            offset = sign.find("offset")
+            if offset is None:
+                before = next((i for i, e in enumerate(sign) if e.tag in ("staff", "sound")), len(sign))
+                offset = ET.Element("offset")
+                sign.insert(before, offset)
+            offset.text = str(int(offset.text or 0) + int(at))
+            for staff in sign.findall("staff"):
+                sign.remove(staff)
+            to.insert(place, sign)
+            place += 1
+
+
+def _is_for_all(direction: ET.Element) -> bool:
+    kinds = {kind.tag for holder in direction.iter("direction-type") for kind in holder}
+    return bool(kinds & {"rehearsal", "metronome"}) or direction.find("sound") is not None
+
+
+def _engrave(root: ET.Element, interval: str, width: int) -> tuple[list[str], list[dict[str, str]]]:
+    """The pages as SVG without fonts, and the fonts of music signs within text, each once."""
+    import verovio
+
+    width = min(max(width, NARROWEST), WIDEST)
+    verovio.enableLog(verovio.LOG_OFF)
+    verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
+    toolkit = verovio.toolkit()
+    toolkit.setOptions(
+        {
+            "adjustPageHeight": True,
+            "breaks": "auto",
+            "footer": "none",
+            "header": "none",
+            "lyricTopMinMargin": 3.0,
+            "lyricWordSpace": 2.0,
+            "pageHeight": round(max(PAGE_SHAPE * width, LOWEST_PAGE) * 100 / SCALE),
+            "pageWidth": round(width * 100 / SCALE),
+            "pageMarginTop": 60,
+            "pageMarginBottom": 60,
+            "scale": SCALE,
+            "svgFormatRaw": True,
+            "svgRemoveXlink": True,
+            "svgViewBox": True,
+            "transpose": interval,
+            "xmlIdSeed": 1,
+        }
+    )
+    if not toolkit.loadData(ET.tostring(root, encoding="unicode")):
+        raise FullscoreError("the score can't be engraved: transcribe the song again")
+    pages: list[str] = []
+    fonts: dict[str, str] = {}
+    for number in range(1, toolkit.getPageCount() + 1):
+        page = toolkit.renderToSVG(number)
+        for style in _FONT.findall(page):
+            fonts.update(_FONT_DATA.findall(style))
+        pages.append(_FONT.sub("", page))
+    return pages, [{"family": family, "source": source} for family, source in fonts.items()]
