@@ -26,6 +26,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from xml.etree import ElementTree
@@ -488,7 +489,7 @@ class _Reader:
             raise FullscoreError(
                 f"{self._path} can't be read in {place} ({error}); export it again"
             ) from error
-        _tell_codas(self._signs)
+        _settle(self._signs)
         return Score(
             self._path,
             _joined(self._heads),
@@ -700,11 +701,20 @@ def _read_sound(sound: ElementTree.Element, signs: _Signs) -> None:
     signs.forward |= sound.get("forward-repeat") == "yes"
 
 
-def _tell_codas(signs: Sequence[_Signs]) -> None:
-    """Of several coda signs none of which is said to be left at, the first is."""
+def _settle(signs: Sequence[_Signs]) -> None:
+    """Say what signs mean that stand beside others.
+
+    Of several coda signs none of which is said to be left at, the first is. A jump that stands just before
+    the bar of a repeat (a bar broken in two by it) is taken after the repeat.
+    """
     codas = [each for each in signs if each.coda]
     if len(codas) > 1 and not any(each.to_coda for each in signs):
         codas[0].to_coda, codas[0].coda = True, False
+    for here, after in pairwise(signs):
+        if after.backward and not (here.backward or after.forward):
+            after.da_capo |= here.da_capo
+            after.dal_segno |= here.dal_segno
+            here.da_capo = here.dal_segno = False
 
 
 def _tempo(element: ElementTree.Element) -> float:

@@ -295,6 +295,7 @@ def volta(number: str, *, back: bool) -> str:
             "CDCEFCEFG",
         ),
         (["*", "*" + words("D.C."), "*"], "CDCDE"),
+        (["*" + words("Fine"), FORWARD + "*" + words("D.C."), "*" + BACK], "CDEDEC"),
         (
             ["*", "*" + words("al Coda"), FORWARD + "*" + BACK, "*" + words("D.C."), CODA + "*" + BACK],
             "CDEEFCDGG",
