@@ -711,7 +711,7 @@ def _settle(signs: Sequence[_Signs]) -> None:
     if len(codas) > 1 and not any(each.to_coda for each in signs):
         codas[0].to_coda, codas[0].coda = True, False
     for here, after in pairwise(signs):
-        if after.backward and not (here.backward or after.forward):
+        if after.backward and not (here.backward or after.forward or after.coda):
             after.da_capo |= here.da_capo
             after.dal_segno |= here.dal_segno
             here.da_capo = here.dal_segno = False
