@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,9 @@ class NoteEdit:
         if self.pitch is None and (self.to is None or self.offset is None):
             raise FullscoreError("a note that is added has a pitch, and an offset beside its onset")
         try:
-            for pitch in {self.pitch, self.to} - {None}:
-                Note(self.onset, self.onset + 1 if self.offset is None else self.offset, pitch or 0)
+            for pitch in (self.pitch, self.to):
+                if pitch is not None:
+                    Note(self.onset, self.onset + 1 if self.offset is None else self.offset, index(pitch))
         except (ValueError, TypeError) as error:
             raise FullscoreError(f"a note can't be corrected so: {error}") from error
 
@@ -67,13 +69,13 @@ class NoteEdit:
             velocity = beside[len(beside) // 2] if beside else NEW_VELOCITY
             notes.append(Note(self.onset, self.offset or 0.0, self.to or 0, velocity, stem=self.stem))
             return True
-        index = _find(notes, self.stem, self.onset, self.pitch)
-        if index is None:
+        at = _find(notes, self.stem, self.onset, self.pitch)
+        if at is None:
             return False
         if self.to is None:
-            del notes[index]
+            del notes[at]
         else:  # what somebody says is sure
-            notes[index] = replace(notes[index], pitch=self.to, confidence=1.0)
+            notes[at] = replace(notes[at], pitch=self.to, confidence=1.0)
         return True
 
     def __str__(self) -> str:
@@ -89,17 +91,17 @@ class OctaveEdit:
     octaves: int
 
     def __post_init__(self) -> None:
-        if not 1 <= abs(self.octaves) <= MOST_OCTAVES:
+        if self.octaves not in {*range(-MOST_OCTAVES, 0), *range(1, MOST_OCTAVES + 1)}:
             raise FullscoreError(f"a part is moved by 1 to {MOST_OCTAVES} octaves, not {self.octaves}")
 
     def make(self, notes: list[Note]) -> bool:
         """Change ``notes`` so; False where there are none of the stem, or one would leave MIDI's range."""
-        own = [index for index, note in enumerate(notes) if note.stem == self.stem]
-        moved = [notes[index].pitch + 12 * self.octaves for index in own]
+        own = [at for at, note in enumerate(notes) if note.stem == self.stem]
+        moved = [notes[at].pitch + 12 * self.octaves for at in own]
         if not own or min(moved) < 0 or max(moved) > 127:
             return False
-        for index, pitch in zip(own, moved, strict=True):
-            notes[index] = replace(notes[index], pitch=pitch)
+        for at, pitch in zip(own, moved, strict=True):
+            notes[at] = replace(notes[at], pitch=pitch)
         return True
 
     def __str__(self) -> str:
@@ -229,9 +231,9 @@ def _pitch_name(pitch: int) -> str:
 
 
 def _find(notes: Sequence[Note], stem: str, onset: float, pitch: int | None) -> int | None:
-    for index, note in enumerate(notes):
+    for at, note in enumerate(notes):
         if note.pitch == pitch and note.stem == stem and abs(note.onset - onset) < SAME_ONSET_S:
-            return index
+            return at
     return None
 
 

@@ -71,7 +71,7 @@ def write_report(
         "chords": records["score"].result.get("chords"),  # a run that an earlier version finished has none
         "parts": records["score"].result.get("parts"),
         "score_time": records["score"].result.get("time"),
-        "words": _words(records["lyrics"].result),
+        "words": _words(corrections.get("words") or records["lyrics"].result),
         "warnings": list(workspace.warnings),
         "stages": {
             name: {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,23 @@ def test_tempo_is_counted_on_the_same_beats_in_the_same_meter(at: Path, factor: 
     assert back(at).report["beats"] == before["beats"]
 
 
+def test_a_tempo_that_only_says_what_was_found_is_told(at: Path) -> None:
+    before = json.loads((at / "scale" / "report.json").read_text())
+    made = change(at, Corrections(tempo=1.05 * before["tempo"]))
+    assert made.report["beats"] == before["beats"]
+    assert any("on the whole" in warning for warning in made.warnings)
+
+
+def test_corrections_at_the_same_time_are_made_one_after_the_other(at: Path) -> None:
+    keys = ["E major", "F major", "G minor", "D major"]
+    with ThreadPoolExecutor(len(keys)) as threads:
+        made = list(threads.map(lambda name: change(at, Corrections(key=name)).report["key"], keys))
+    assert made == keys
+    kept = history(at / "scale")
+    assert sorted(state.key or "" for state in kept.states) == sorted(["", *keys])
+    assert json.loads((at / "scale" / "report.json").read_text())["key"] == kept.now.key
+
+
 def test_a_tempo_at_which_these_beats_are_not_is_sought_in_the_sound(at: Path) -> None:
     tempo = json.loads((at / "scale" / "report.json").read_text())["tempo"]
     made = change(at, Corrections(tempo=tempo * 1.4))
@@ -213,6 +231,7 @@ def test_other_lines_keep_the_times_of_the_words(at: Path) -> None:
     after = (at / "scale" / "lyrics.lrc").read_text()
     assert after.splitlines()[-3].split("]")[0] == before.splitlines()[-3].split("]")[0]
     assert made.report["corrections"] == {"words": True}
+    assert [word["text"] for word in made.report["words"]] == ["Do,", "D", "E", "F", "G", "A"]
     sung = [lyric.text for n in score(at).flatten().notes for lyric in n.lyrics]
     assert sung == ["Do,", "D", "E", "F", "G", "A"]
     back(at)
@@ -294,6 +313,8 @@ def json_tempo(at: Path) -> float:
         (lambda: Corrections(notes=(NoteEdit("vocals", 0.0, 60, 128),)), "from 0 to 127"),
         (lambda: Corrections(notes=(NoteEdit("vocals", 1.0, None, 60, 0.5),)), "ends after it starts"),
         (lambda: Corrections(notes=(NoteEdit("vocals", 1.0, None),)), "has a pitch"),
+        (lambda: Corrections(notes=(NoteEdit("vocals", 0.0, 60, 61.5),)), "can't be corrected so"),  # type: ignore[arg-type]
+        (lambda: Corrections(notes=(NoteEdit("vocals", 1.0, None, 60, 1e9),)), "ends at 3.00 s, before C4"),
         (lambda: Corrections(notes=(OctaveEdit("vocals", 9),)), "1 to 4 octaves"),
         (lambda: Corrections(notes=(OctaveEdit("vocals", -4), OctaveEdit("vocals", -4))), "by -4 octaves"),
     ],
