@@ -96,6 +96,7 @@ def score_view(
     visible = {of_part[part] for part in shown}
     interval = TRANSPOSITIONS[transpose]
     heard = matched(notes, times, stems, read_notes_json(made / "notes.json"))
+    found = [(notes[index], heard[index]) for index in sorted(heard) if notes[index].part in visible]
     _keep_parts(root, shown)
     pages, fonts = _engrave(root, interval, width)
     return {
@@ -114,21 +115,21 @@ def score_view(
         ],
         "transpose": transpose,
         "transpositions": list(TRANSPOSITIONS),
-        "uncertain": [
-            {
+        "notes": {
+            note.ids[0]: {
                 "ids": list(note.ids),
                 "bar": bars[note.bar][0],
                 "part": list(listed.values())[note.part],
                 "name": _name(note, interval),
-                "confidence": round(sound.confidence, 2),
                 "start": times.of(note)[0],
                 "stem": sound.stem,
                 "onset": sound.onset,
                 "pitch": sound.pitch,
+                "confidence": round(sound.confidence, 2),
             }
-            for note, sound in ((notes[index], sound) for index, sound in sorted(heard.items()))
-            if note.part in visible and is_uncertain(sound)
-        ],
+            for note, sound in found
+        },
+        "uncertain": [note.ids[0] for note, sound in found if is_uncertain(sound)],
     }
 
 
