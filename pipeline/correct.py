@@ -19,7 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from lyrics.words import Lyrics
-from pipeline.corrections import Corrections, History, edited, lyrics_from, read_history, write_history
+from pipeline.corrections import (
+    Corrections,
+    History,
+    NoteEdit,
+    edited,
+    lyrics_from,
+    read_history,
+    write_history,
+)
 from pipeline.report import stored_grid, write_report
 from pipeline.settings import Settings, parse_time_signature
 from pipeline.transcribe import (
@@ -152,6 +160,9 @@ class _Run:
                 raise FullscoreError(f"the song has no part '{edit.stem}'; it has: {known}")
         if any(part.stem == UNREAD for part in corrections.parts):
             raise FullscoreError("the drums have neither clef nor octave: choose another part")
+        for edit in corrections.notes:
+            if isinstance(edit, NoteEdit) and (edit.offset or edit.onset) > self._source.duration:
+                raise FullscoreError(f"the recording ends at {self._source.duration:.2f} s, before {edit}")
         _, impossible = edited(self._heard, corrections.notes)
         _, before = edited(self._heard, self.history.now.notes)
         for edit in impossible:

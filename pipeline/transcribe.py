@@ -230,12 +230,12 @@ def heard_notes(workspace: Workspace) -> tuple[Note, ...]:
 
 def perform(workspace: Workspace, heard: tuple[Note, ...], corrections: Corrections) -> tuple[Note, ...]:
     """The notes that count: those heard, with the corrections that were made to them."""
-    from transcription.notes_io import read_notes_json, write_notes_json
+    notes, impossible = edited(heard, corrections.notes)
 
     def work(job: StageWork) -> dict[str, Any]:
         from notation.export import write_performance
+        from transcription.notes_io import write_notes_json
 
-        notes, impossible = edited(heard, corrections.notes)
         if impossible:
             job.warn(f"{len(impossible)} corrected notes are not among those heard now: they were left out")
         write_notes_json(notes, job.file("notes.json"))
@@ -244,7 +244,7 @@ def perform(workspace: Workspace, heard: tuple[Note, ...], corrections: Correcti
 
     inputs = {"edits": [asdict(edit) for edit in corrections.notes]}
     workspace.stage("performance", work, after=["notes"], inputs=inputs)
-    return read_notes_json(workspace.path("notes.json"))
+    return notes
 
 
 def _find_beats(workspace: Workspace, song: Path, notes: tuple[Note, ...], settings: Settings) -> BeatGrid:
@@ -290,9 +290,11 @@ def count(
             job.progress(0.1, "looking for beats at another tempo")
             found = _track(song, notes, tempo, meter, job)
             counted = counted_anew(found, _steady(notes), tempo, meter)
-        if counted is None:
-            job.warn(f"no beats were found at {tempo:g} a minute: these are the nearest")
-            counted = found
+            if counted is None:
+                job.warn(f"no beats were found at {tempo:g} a minute: these are the nearest")
+                counted = found
+        if counted == grid:
+            job.warn(f"the beats found are those meant: they go at {grid.tempo:.0f} a minute on the whole")
         return asdict(counted)
 
     inputs = {"tempo": tempo, "time_signature": meter and str(meter)}
