@@ -134,10 +134,10 @@ def align(reference: Score, estimate: Score) -> Alignment:
         right, wrong = _notes_in_order(first, chords, second, heard, states)
         pairs = _shifted(first, second, doubles, right, wrong)
     pairs, doubles = _with_unisons(first, second, unisons, pairs)
-    paired = {one for one, _ in pairs}, {other for _, other in pairs}
+    done = doubles | {one for one, _ in pairs}, {other for _, other in pairs}
     both: list[tuple[int | None, int | None]] = [*sorted(pairs)]
-    both += [(index, None) for index in range(len(first)) if index not in paired[0] | doubles]
-    both += [(None, index) for index in range(len(second)) if index not in paired[1]]
+    both += [(index, None) for index in range(len(first)) if index not in done[0]]
+    both += [(None, index) for index in range(len(second)) if index not in done[1]]
     return Alignment(tuple(both), frozenset(doubles))
 
 
@@ -250,42 +250,41 @@ def _follow(
     log_later = np.float32(np.log(LATER))
     # States before the first and behind the last spare looking where a step comes from.
     values = np.full(FURTHEST + len(chords) + FURTHEST_BACK, _NEVER)
+    leaving = values.copy()
+    before_last = np.lib.stride_tricks.sliding_window_view(leaving, FURTHEST - 2)
     start, end = int(band[0][0]), int(band[1][0])
-    values[FURTHEST + start : FURTHEST + end] = likely[start:end, second[heard[0]].pitch]
-    values[FURTHEST + start + 1 : FURTHEST + end] += np.log(0.1 / len(chords))
-    origins: list[tuple[int, NDArray[np.int32]]] = [(start, np.arange(start, end, dtype=np.int32))]
-    leaving = np.full_like(values, _NEVER)
+    best = likely[start:end, second[heard[0]].pitch].copy()
+    best[1:] += np.log(0.1 / len(chords))
+    best -= best.max()
+    origins = [(start, np.arange(start, end, dtype=np.int32))]
     for before, now, low, high in zip(
         heard[:-1], heard[1:], band[0][1:].tolist(), band[1][1:].tolist(), strict=True
     ):
-        leaving[FURTHEST:-FURTHEST_BACK] = values[FURTHEST:-FURTHEST_BACK] + log_leave
+        values[FURTHEST + start : FURTHEST + end] = best
+        leaving[FURTHEST + start : FURTHEST + end] = best + log_leave[start:end]
+        likeliest = start + int(best.argmax())
         pause = second[now].onset - second[before].onset
         states = np.arange(low, high, dtype=np.int32)
         best = values[FURTHEST + low : FURTHEST + high] + log_stay[low:high] + (APART if pause else TOGETHER)
         origin = states.copy()
 
-        # The chords three and more before, of which the best is enough.
-        width = FURTHEST - 2
-        views = np.lib.stride_tricks.sliding_window_view(leaving[low : high + width - 1], width)
-        which = views.argmax(axis=1)
-        moves = [
-            (views[np.arange(len(which)), which] + log_later, states - FURTHEST + which.astype(np.int32))
-        ]
+        which = before_last[low:high].argmax(axis=1)  # of the chords three and more before, the best
+        later = before_last[states, which] + log_later
+        moves = [(later, states - FURTHEST + which.astype(np.int32))]
         for step, chance in steps:
             if step > 0 or pause > PAUSE:
                 moved = leaving[FURTHEST + low - step : FURTHEST + high - step] + np.float32(np.log(chance))
                 moves.append((moved, states - step))
-        furthest = int(values.argmax())
-        moves.append(
-            (np.full(len(states), values[furthest] + JUMP), np.full_like(states, furthest - FURTHEST))
-        )
+        moves.append((np.full(len(states), JUMP, np.float32), np.full_like(states, likeliest)))
         for moved, source in moves:
             better = moved > best
             best[better], origin[better] = moved[better], source[better]
-        values[:] = _NEVER
-        values[FURTHEST + low : FURTHEST + high] = best + likely[low:high, second[now].pitch]
+        best += likely[low:high, second[now].pitch]
+        best -= best.max()
         origins.append((low, origin))
-    state = int(values.argmax()) - FURTHEST
+        values[FURTHEST + start : FURTHEST + end] = leaving[FURTHEST + start : FURTHEST + end] = _NEVER
+        start, end = low, high
+    state = start + int(best.argmax())
     found = []
     for low, origin in reversed(origins):
         found.append(state)
