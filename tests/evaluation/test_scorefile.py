@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mido
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.scorefile import Score, Syllable, read_score, unfold
@@ -345,6 +345,7 @@ def repeated(draw: st.DrawFn) -> tuple[list[str], list[int]]:
     return bars, order
 
 
+@settings(deadline=None)
 @given(repeated())
 def test_playing_out_is_writing_out(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[list[str], list[int]]
