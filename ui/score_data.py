@@ -77,7 +77,7 @@ class WrittenNote:
 def score_view(
     made: Path, *, parts: Sequence[str] | None = None, transpose: str = "concert", width: int = WIDTH
 ) -> dict[str, Any]:
-    """The score of the song in ``made``, as JSON; ``parts`` are ids of those to show (None: all).
+    """The score of the song in ``made``, as JSON; ``parts`` are the stems whose parts to show (None: all).
 
     ``width`` is in CSS pixels. Raises FullscoreError for a score, a part or a transposition that isn't there.
     """
@@ -86,18 +86,16 @@ def score_view(
             f"a score can be read in {', '.join(TRANSPOSITIONS)}, not in '{transpose}': choose one of these"
         )
     root, stems = _read(made)
-    listed = {entry.get("id", ""): entry.findtext("part-name", "") for entry in root.iter("score-part")}
-    shown = list(listed) if parts is None else [part for part in listed if part in set(parts)]
-    if not shown or not set(parts or ()) <= set(listed):
-        raise FullscoreError(f"the score has the parts {', '.join(listed)}: show at least one of these")
+    names = [entry.findtext("part-name", "") for entry in root.iter("score-part")]
+    visible = [number for number, stem in enumerate(stems) if parts is None or stem in parts]
+    if not visible or not set(parts or ()) <= set(stems):
+        raise FullscoreError(f"the score has the parts {', '.join(stems)}: show at least one of these")
     bars, notes = written_notes(root)
     times = _Times(made, bars, notes)
-    of_part = dict(zip(listed, range(len(listed)), strict=True))
-    visible = {of_part[part] for part in shown}
     interval = TRANSPOSITIONS[transpose]
     heard = matched(notes, times, stems, read_notes_json(made / "notes.json"))
     found = [(notes[index], heard[index]) for index in sorted(heard) if notes[index].part in visible]
-    _keep_parts(root, shown)
+    _keep_parts(root, visible)
     pages, fonts = _engrave(root, interval, width)
     return {
         "pages": pages,
@@ -110,8 +108,8 @@ def score_view(
             for (number, _, _), (start, end) in zip(bars, times.bars, strict=True)
         ],
         "parts": [
-            {"id": part, "name": name, "stem": stems[of_part[part]], "shown": part in shown}
-            for part, name in listed.items()
+            {"stem": stem, "name": name, "shown": number in visible}
+            for number, (stem, name) in enumerate(zip(stems, names, strict=True))
         ],
         "transpose": transpose,
         "transpositions": list(TRANSPOSITIONS),
@@ -119,7 +117,7 @@ def score_view(
             note.ids[0]: {
                 "ids": list(note.ids),
                 "bar": bars[note.bar][0],
-                "part": list(listed.values())[note.part],
+                "part": names[note.part],
                 "name": _name(note, interval),
                 "start": times.of(note)[0],
                 "stem": sound.stem,
@@ -240,7 +238,7 @@ class _Times:
         return self._notes[note.ids]
 
     def timemap(
-        self, notes: Sequence[WrittenNote], parts: set[int]
+        self, notes: Sequence[WrittenNote], parts: Sequence[int]
     ) -> Iterator[tuple[float, float, list[str]]]:
         """The ids that are lit together, from when to when, by their start."""
         lit: dict[tuple[float, float], list[str]] = defaultdict(list)
@@ -288,24 +286,24 @@ def _name(note: WrittenNote, interval: str) -> str:
 # Pages
 
 
-def _keep_parts(root: ET.Element, shown: Sequence[str]) -> None:
-    """Leave only these parts in the score, with what stands over the top staff for all."""
-    parts = root.findall("part")
+def _keep_parts(root: ET.Element, visible: Sequence[int]) -> None:
+    """Leave only these parts in the score, with what stands over the top staff for all; no headline."""
     for credit in root.findall("credit"):
         root.remove(credit)
-    listed = root.find("part-list")
-    if listed is None or len(shown) == len(parts):
+    parts = root.findall("part")
+    if len(visible) == len(parts):
         return
-    top = next(part for part in parts if part.get("id") == shown[0])
-    if top is not parts[0]:
-        for measure, own in zip(parts[0].iter("measure"), top.iter("measure"), strict=True):
+    if visible[0] > 0:
+        for measure, own in zip(parts[0].iter("measure"), parts[visible[0]].iter("measure"), strict=True):
             _move_signs(measure, own)
-    for part in parts:
-        if part.get("id") not in shown:
-            root.remove(part)
-    for entry in list(listed):
-        if entry.tag == "part-group" or entry.get("id") not in shown:
-            listed.remove(entry)
+    hidden = [part for number, part in enumerate(parts) if number not in visible]
+    for part in hidden:
+        root.remove(part)
+    gone = {part.get("id") for part in hidden}
+    for listed in root.iter("part-list"):
+        for entry in list(listed):
+            if entry.tag == "part-group" or entry.get("id") in gone:
+                listed.remove(entry)
 
 
 def _move_signs(measure: ET.Element, to: ET.Element) -> None:

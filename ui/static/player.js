@@ -38,7 +38,7 @@ export class Player extends EventTarget {
   #id;
   #context = null;
   #gains = new Map(); // name -> GainNode
-  #pieces = new Map(); // "name/number" -> Promise of an AudioBuffer
+  #pieces = new Map(); // "name/number" -> Promise of an AudioBuffer, null after its end
   #scheduled = new Map(); // "name/number" -> AudioBufferSourceNode, or null while it is fetched
   #position = 0; // seconds, while the clock stands
   #origin = 0; // the context's time at which the song's time 0 is, while it runs
@@ -205,6 +205,7 @@ export class Player extends EventTarget {
       const load = async () => {
         const version = track.version ? `?v=${track.version}` : "";
         const answer = await fetch(addressOf(this.#id, `audio/${track.name}/${number}${version}`));
+        if (answer.status === 404) return null; // it ends before the recording does
         if (!answer.ok) throw new Error(`${track.label} can't be played.`);
         return this.#context.decodeAudioData(await answer.arrayBuffer());
       };
@@ -252,7 +253,7 @@ export class Player extends EventTarget {
     } catch {
       return;
     }
-    if (run !== this.#run || this.#scheduled.get(key) !== null) return;
+    if (!buffer || run !== this.#run || this.#scheduled.get(key) !== null) return;
     const context = this.#context;
     const due = this.#origin + number * this.#info.piece;
     const rate = this.#info.rate;

@@ -96,7 +96,7 @@ class Score extends HTMLElement {
   #request = 0;
   #engraved = 0; // pixels of width the pages are engraved for
   #zoom = ZOOMS.indexOf(1);
-  #parts = null; // ids of the shown parts; null: all
+  #parts = null; // stems of the shown parts; null: all
   #transpose = "concert";
   #notes = new Map(); // id -> the note's <g>
   #own = new Map(); // id -> what is known of the note it belongs to
@@ -215,7 +215,7 @@ class Score extends HTMLElement {
       const label = document.createElement("label");
       const box = document.createElement("input");
       box.type = "checkbox";
-      box.value = part.id;
+      box.value = part.stem;
       box.checked = part.shown;
       box.disabled = part.shown && shown === 1; // one at least
       label.append(box, part.name);
