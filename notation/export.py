@@ -54,12 +54,17 @@ def write_musicxml(score: NotatedScore, path: Path) -> None:
 
 def write_mxl(score: NotatedScore, path: Path) -> None:
     """Write the score as compressed MusicXML; the same score gives the same bytes."""
+    pack_mxl(document(score), path)
+
+
+def pack_mxl(musicxml: str, path: Path) -> None:
+    """Write a MusicXML document compressed."""
     container = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<container><rootfiles><rootfile full-path="score.musicxml"/></rootfiles></container>\n'
     )
     with whole_file(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
-        for name, text in (("META-INF/container.xml", container), ("score.musicxml", document(score))):
+        for name, text in (("META-INF/container.xml", container), ("score.musicxml", musicxml)):
             archive.writestr(ZipInfo(name), text, ZIP_DEFLATED)  # without the hour of writing in it
 
 

@@ -29,7 +29,7 @@ from pipeline.corrections import (
     write_history,
 )
 from pipeline.report import stored_grid, write_report
-from pipeline.settings import Settings, parse_time_signature
+from pipeline.settings import settings_from
 from pipeline.transcribe import (
     Source,
     Transcription,
@@ -173,7 +173,7 @@ class _Run:
 
     def finish(self, made: History) -> Transcription:
         """Make what follows from the corrections that hold in ``made``, and put all of it in place."""
-        workspace, corrections, settings = self._workspace, made.now, _settings_of(self._report)
+        workspace, corrections, settings = self._workspace, made.now, settings_from(self._report["settings"])
         notes = perform(workspace, self._heard, corrections)
         grid = count(workspace, self._song, self._heard, self._grid, corrections)
         write_score(workspace, self._source, notes, grid, self._lyrics, settings, corrections)
@@ -190,12 +190,3 @@ def _report_of(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise FullscoreError(f"no finished run is in {folder}: transcribe the song first") from error
     return report
-
-
-def _settings_of(report: dict[str, Any]) -> Settings:
-    """The settings of the run that ``report`` is of."""
-    given = dict(report["settings"])
-    if given["time_signature"]:
-        given["time_signature"] = parse_time_signature(given["time_signature"])
-    given["options"] = tuple(map(tuple, given["options"]))
-    return Settings(**given)

@@ -70,6 +70,15 @@ class Settings:
         return {name: value for owner, name, value in self.options if owner == engine}
 
 
+def settings_from(saved: Mapping[str, Any]) -> Settings:
+    """Settings from their JSON form: ``dataclasses.asdict`` with the time signature as text."""
+    values = dict(saved)
+    if values["time_signature"]:
+        values["time_signature"] = parse_time_signature(values["time_signature"])
+    values["options"] = tuple(map(tuple, values["options"]))
+    return Settings(**values)
+
+
 def parse_tempo(text: str) -> float:
     """Beats per minute from text. Raises FullscoreError."""
     try:

@@ -95,11 +95,13 @@ def transcribe(
     *,
     force: bool = False,
     name: str | None = None,
+    called: str | None = None,
     progress: StageProgress = quiet,
 ) -> Transcription:
     """Transcribe ``song`` into ``out/<name>/`` and return what was made.
 
-    ``name`` is the folder's name (default: the file's, without its suffix). What was corrected there by hand
+    ``name`` is the folder's name (default: the file's, without its suffix). ``called`` is what its user calls
+    the file (default: its name); a song without tags has its title from it. What was corrected there by hand
     stays so; ``force`` does every stage again and forgets the corrections. ``progress`` is called with
     (stage, share done, message); raising from it cancels, and the next call goes on from the last finished
     stage.
@@ -113,7 +115,8 @@ def transcribe(
 
     corrections = _corrected_before(workspace, checksum, force)
 
-    source = _listen(workspace, song, checksum, settings)
+    known = Path(called or song.name)
+    source = _listen(workspace, song, known, checksum, settings)
     stems = _separate(workspace, song, source, settings)
     heard = _hear_notes(workspace, song, stems, source, settings)
     notes = perform(workspace, heard, corrections)
@@ -123,7 +126,7 @@ def transcribe(
 
     if corrections.what:
         workspace.warn(f"corrected by hand before: {', '.join(corrections.what)}; --force starts over")
-    report = write_report(workspace, song, settings, corrections.as_object())
+    report = write_report(workspace, known, settings, corrections.as_object())
     return Transcription(workspace.folder, report)
 
 
@@ -138,8 +141,11 @@ def _corrected_before(workspace: Workspace, checksum: str, force: bool) -> Corre
     return Corrections()
 
 
-def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings) -> Source:
-    """Read the recording once: its tags, its length, and whether it is a piano alone."""
+def _listen(workspace: Workspace, song: Path, known: Path, checksum: str, settings: Settings) -> Source:
+    """Read the recording once: its tags, its length, and whether it is a piano alone.
+
+    ``known`` is what its user calls the file.
+    """
     for_piano = settings.separator == "auto" and settings.notes == "auto"
 
     def work(job: StageWork) -> dict[str, Any]:
@@ -148,16 +154,16 @@ def _listen(workspace: Workspace, song: Path, checksum: str, settings: Settings)
         tags = probe(song)
         # What is broken in the recording is told by the separation, which reads it again.
         audio = decode(song, channels=1, warn=lambda message: None)
-        for lack in shortcomings(readable(song.name), tags, audio):
+        for lack in shortcomings(readable(known.name), tags, audio):
             job.warn(lack)
         job.progress(0.3, "listening for a solo piano")
         solo_piano = for_piano and not TRANSCRIBERS[PIANO].missing() and _is_solo_piano(audio)
         # Names may hold line breaks, which the files that have them in one line can't.
-        title = " ".join((tags.title or readable(song.stem)).split())
+        title = " ".join((tags.title or readable(known.stem)).split())
         artist = " ".join(tags.artist.split())
         return asdict(Source(title, artist, audio.duration, solo_piano))
 
-    inputs = {"song": checksum, "name": readable(song.stem), "for_piano": for_piano}
+    inputs = {"song": checksum, "name": readable(known.stem), "for_piano": for_piano}
     return Source(**workspace.stage("audio", work, inputs=inputs))
 
 

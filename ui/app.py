@@ -19,7 +19,9 @@ import gradio as gr
 
 from pipeline import Transcription, transcribe
 from separation.engines import FullscoreError
+from ui import server
 from ui.controls import LYRICS_FILE, Choices, settings_controls
+from ui.jobs import Jobs
 from ui.views import lyrics_text, messages, score_pages, stage_list
 
 logger = logging.getLogger(__name__)
@@ -37,13 +39,10 @@ class Cancelled(Exception):
 
 def launch(host: str, port: int) -> None:
     """Serve the page until interrupted. Raises FullscoreError when the port can't be had."""
-    with tempfile.TemporaryDirectory(prefix="fullscore-") as folder:
-        try:
-            serve(build(Path(folder)), host, port)
-        except OSError as error:
-            raise FullscoreError(
-                f"can't serve on {host}:{port} ({error}): choose another with --port"
-            ) from error
+    with tempfile.TemporaryDirectory(prefix="fullscore-") as folder, Jobs(Path(folder) / "songs") as jobs:
+        app = server.create(jobs, build(Path(folder)), theme=theme(), css_paths=[CSS])
+        print(f"the page is at http://{host}:{port}", flush=True)
+        server.serve(app, host, port)
 
 
 def serve(page: gr.Blocks, host: str, port: int | None, *, prevent_thread_lock: bool = False) -> Any:
@@ -51,13 +50,16 @@ def serve(page: gr.Blocks, host: str, port: int | None, *, prevent_thread_lock: 
     return page.queue(default_concurrency_limit=1).launch(
         server_name=host,
         server_port=port,
-        theme=gr.themes.Default(
-            primary_hue="teal", font=list(FONTS), font_mono=["ui-monospace", "monospace"]
-        ),
+        theme=theme(),
         css_paths=[CSS],
         footer_links=[],
         prevent_thread_lock=prevent_thread_lock,
     )
+
+
+def theme() -> gr.themes.Base:
+    """The page's colours and fonts."""
+    return gr.themes.Default(primary_hue="teal", font=list(FONTS), font_mono=["ui-monospace", "monospace"])
 
 
 def build(results: Path) -> gr.Blocks:
