@@ -354,8 +354,8 @@ def play_order(signs: Sequence[_Signs]) -> list[tuple[int, int]]:
         order.append((index, max(time, plays[index])))
         if taken and here.fine:
             break
-        coda = next((later for later in range(index + 1, len(signs)) if signs[later].coda), None)
-        if taken and here.to_coda and not repeating and coda is not None:
+        if taken and here.to_coda and not repeating:
+            coda = next((later for later in range(index + 1, len(signs)) if signs[later].coda), index + 1)
             start, time, index, repeating = coda, 1, coda, True
             continue
         if here.backward and repeating:
@@ -570,9 +570,9 @@ class _Reader:
             elif tag == "barline":
                 _read_barline(element, part, signs)
         signs.endings = signs.endings or part.endings
-        for ending in measure.findall("barline/ending"):
-            if ending.get("type") in ("stop", "discontinue"):
-                part.endings = ()
+        ends = {ending.get("type") for ending in measure.findall("barline/ending")}
+        if signs.backward or ends & {"stop", "discontinue"}:
+            part.endings = ()
         return sounding, reach
 
     def _read_note(
@@ -661,6 +661,7 @@ def _read_barline(element: ElementTree.Element, part: _PartState, signs: _Signs)
     repeat = element.find("repeat")
     if repeat is not None and repeat.get("direction") == "forward":
         signs.forward = True
+        part.endings = ()
     elif repeat is not None:
         signs.backward = True
         signs.times = min(MOST_TIMES, max(int(repeat.get("times") or 2), signs.times))

@@ -271,6 +271,9 @@ SEGNO, CODA = sign("segno"), sign("coda")
 BACK, FORWARD = barline("right", repeat="backward"), barline("left", repeat="forward")
 
 
+OPEN = barline("left", ending="1", kind="start")  # no bar says where it ends
+
+
 def volta(number: str, *, back: bool) -> str:
     stop = barline("right", repeat="backward" if back else "", ending=number, kind="stop")
     return barline("left", ending=number, kind="start") + "*" + stop
@@ -283,6 +286,7 @@ def volta(number: str, *, back: bool) -> str:
         (["*", FORWARD + "*" + BACK, "*" + BACK], "CDDEE"),
         (["*" + barline("right", repeat="backward", times=3), "*"], "CCCD"),
         (["*", volta("1", back=True), volta("2", back=False), "*"], "CDCEF"),
+        (["*", OPEN + "*" + BACK, OPEN.replace("1", "2") + "*", "*", FORWARD + "*" + BACK], "CDCEFGG"),
         (["*", volta("1, 2", back=True), volta("3", back=False), "*"], "CDCDCEF"),
         (["*", volta("1", back=True), volta("2", back=True), "*" + BACK], "CDCEFF"),
         (["*", "*" + words("Fine"), "*", "*" + words("D.C. al Fine")], "CDEFCD"),
