@@ -175,7 +175,7 @@ class _Run:
         """Make what follows from the corrections that hold in ``made``, and put all of it in place."""
         workspace, corrections, settings = self._workspace, made.now, settings_from(self._report["settings"])
         notes = perform(workspace, self._heard, corrections)
-        grid = count(workspace, self._song, self._heard, self._grid, corrections)
+        grid = count(workspace, self._song, self._heard, self._grid, settings, corrections)
         write_score(workspace, self._source, notes, grid, self._lyrics, settings, corrections)
         write_history(made, workspace.drafted)
         named = Path(self._report["song"]["file"])

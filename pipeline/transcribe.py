@@ -120,7 +120,8 @@ def transcribe(
     stems = _separate(workspace, song, source, settings)
     heard = _hear_notes(workspace, song, stems, source, settings)
     notes = perform(workspace, heard, corrections)
-    grid = count(workspace, song, heard, _find_beats(workspace, song, heard, settings), corrections)
+    found = _find_beats(workspace, song, heard, settings)
+    grid = count(workspace, song, heard, found, settings, corrections)
     lyrics = _find_lyrics(workspace, song, stems, heard, settings)
     write_score(workspace, source, notes, grid, lyrics, settings, corrections)
 
@@ -281,7 +282,12 @@ def _steady(notes: tuple[Note, ...]) -> tuple[Note, ...]:
 
 
 def count(
-    workspace: Workspace, song: Path, notes: tuple[Note, ...], grid: BeatGrid, corrections: Corrections
+    workspace: Workspace,
+    song: Path,
+    notes: tuple[Note, ...],
+    grid: BeatGrid,
+    settings: Settings,
+    corrections: Corrections,
 ) -> BeatGrid:
     """The beats as they are counted: at the tempo and in the meter that were corrected, if any was."""
     tempo, meter = corrections.tempo, corrections.time_signature
@@ -294,7 +300,7 @@ def count(
         counted = counted_anew(grid, _steady(notes), tempo, meter)
         if counted is None:
             job.progress(0.1, "looking for beats at another tempo")
-            found = _track(song, notes, tempo, meter, job)
+            found = _track(song, notes, tempo, meter or settings.time_signature, job)
             counted = counted_anew(found, _steady(notes), tempo, meter)
             if counted is None:
                 job.warn(f"no beats were found at {tempo:g} a minute: these are the nearest")
