@@ -189,7 +189,7 @@ def _check_form(kind: Kind, path: Path) -> None:
         f"for this file: fullscore evaluate {'|'.join(others)}" if others else "check the order of the files"
     )
     raise FullscoreError(
-        f"{path} holds {form}, but {kind.name} are compared as {', '.join(kind.suffixes)} ({hint})"
+        f"{path} holds {form}, but evaluate {kind.name} takes {', '.join(kind.suffixes)} ({hint})"
     )
 
 
