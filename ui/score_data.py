@@ -39,7 +39,7 @@ from ui.synth import read_report, seconds_of
 
 WIDTH = 900  # CSS pixels
 NARROWEST, WIDEST = 200, 4000
-PAGE_SHAPE, LOWEST_PAGE = 1.3, 640  # height of a page: so often its width, at least so many pixels
+PAGE_SHAPE, LOWEST_PAGE = 0.65, 640  # height of a page: this share of its width, at least so many pixels
 SCALE = 38  # percent: staves are 27 pixels high
 TRANSPOSITIONS = {"concert": "", "B flat": "M2", "E flat": "M6", "F": "P5"}
 """How much higher than it sounds the player of such an instrument reads (verovio's interval)."""
@@ -52,6 +52,8 @@ _INTERVALS = {"": (0, 0), "M2": (1, 2), "M6": (5, 9), "P5": (4, 7)}  # steps and
 _SCALE_STEPS = "CDEFGAB"
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 _SIGNS = {-2: "𝄫", -1: "♭", 0: "", 1: "♯", 2: "𝄪"}
+_DRUM_STAFF = re.compile(r'<clef [^>]*shape="perc"[^>]*/>.*?</staffDef>', re.DOTALL)
+_KEY_SIGNATURE = re.compile(r"<keySig [^>]*/>")
 _FONT = re.compile(r"<style[^>]*>\s*@font-face\s*{[^}]*}\s*</style>")
 _FONT_DATA = re.compile(r"font-family:\s*[\"']?([\w ]+).*?url\((data:[^)]*)\)", re.DOTALL)
 
@@ -337,28 +339,31 @@ def _engrave(root: ET.Element, interval: str, width: int) -> tuple[list[str], li
     verovio.enableLog(verovio.LOG_OFF)
     verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
     toolkit = verovio.toolkit()
-    toolkit.setOptions(
-        {
-            "adjustPageHeight": True,
-            "breaks": "auto",
-            "footer": "none",
-            "header": "none",
-            "lyricTopMinMargin": 3.0,
-            "lyricWordSpace": 2.0,
-            "pageHeight": round(max(PAGE_SHAPE * width, LOWEST_PAGE) * 100 / SCALE),
-            "pageWidth": round(width * 100 / SCALE),
-            "pageMarginTop": 60,
-            "pageMarginBottom": 60,
-            "scale": SCALE,
-            "svgFormatRaw": True,
-            "svgRemoveXlink": True,
-            "svgViewBox": True,
-            "transpose": interval,
-            "xmlIdSeed": 1,
-        }
-    )
+    options = {
+        "adjustPageHeight": True,
+        "breaks": "auto",
+        "footer": "none",
+        "header": "none",
+        "lyricTopMinMargin": 3.0,
+        "lyricWordSpace": 2.0,
+        "pageHeight": round(max(PAGE_SHAPE * width, LOWEST_PAGE) * 100 / SCALE),
+        "pageWidth": round(width * 100 / SCALE),
+        "pageMarginTop": 60,
+        "pageMarginBottom": 60,
+        "scale": SCALE,
+        "svgFormatRaw": True,
+        "svgRemoveXlink": True,
+        "svgViewBox": True,
+        "transpose": interval,
+        "xmlIdSeed": 1,
+    }
+    toolkit.setOptions(options)
     if not toolkit.loadData(ET.tostring(root, encoding="unicode")):
         raise FullscoreError("the score can't be engraved: transcribe the song again")
+    if interval:  # verovio transposes the key of no sharps and flats that it gives to drums, too
+        plain = _DRUM_STAFF.sub(lambda staff: _KEY_SIGNATURE.sub("", staff[0]), toolkit.getMEI())
+        toolkit.setOptions({"transpose": ""})
+        toolkit.loadData(plain)
     pages: list[str] = []
     fonts: dict[str, str] = {}
     for number in range(1, toolkit.getPageCount() + 1):

@@ -5,6 +5,7 @@
     GET  /songs/ID/score.json?parts=vocals,piano&transpose=B flat&width=900
     GET  /songs/ID/roll/STEM.json        /songs/ID/spectrogram/STEM.png
     GET  /songs/ID/audio/NAME            a stem, "song" (the recording) or "score" (as it sounds); in ranges
+    GET  /songs/ID/tracks.json           what can be played;   /songs/ID/audio/NAME/3  a piece of it (ui.tracks)
     GET  /songs/ID/files/NAME            take home, named after the song;   /songs/ID/all.zip
     POST /songs/ID/corrections           one edit, or a list of them (``ui.edits``): answers the new state
     POST /songs/ID/cancel                answers the new state
@@ -42,6 +43,7 @@ from pipeline.workspace import STEMS_FOLDER
 from separation.engines import FullscoreError
 from ui.jobs import Jobs, JobState, UnknownSong
 from ui.takehome import MXL, name_of, taken
+from ui.tracks import RECORDING, SCORE, NoSuchPieceError, piece_of, track_list
 from ui.warm import view
 
 STATIC = Path(__file__).with_name("static")
@@ -195,15 +197,31 @@ def _songs(jobs: Jobs) -> APIRouter:
     async def spectrogram(request: Request, id: str, stem: str) -> Response:
         return await shown(request, id, SPECTROGRAM, "image/png", stem=_stem(jobs, id, stem))
 
+    async def sound(id: str, name: str) -> Path:
+        if name == SCORE:
+            return Path(os.fsdecode(await in_thread(views.get, id, SCORE_AUDIO)))
+        if name == RECORDING:
+            return jobs.folder(id).parent / PLAYED
+        return jobs.folder(id) / f"{STEMS_FOLDER}/{_stem(jobs, id, name)}.flac"
+
     @songs.get("/audio/{name}")
     async def audio(id: str, name: str) -> FileResponse:
-        if name == "score":
-            path = Path(os.fsdecode(await in_thread(views.get, id, SCORE_AUDIO)))
-        elif name == "song":
-            path = jobs.folder(id).parent / PLAYED
-        else:
-            path = jobs.folder(id) / f"{STEMS_FOLDER}/{_stem(jobs, id, name)}.flac"
-        return _file(path, media_type="audio/flac")
+        return _file(await sound(id, name), media_type="audio/flac")
+
+    @songs.get("/tracks.json")
+    async def tracks(id: str) -> JSONResponse:
+        made = jobs.folder(id)
+        found = await in_thread(track_list, made.parent / PLAYED, made)
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+
+    @songs.get("/audio/{name}/{number}")
+    async def piece_of_audio(id: str, name: str, number: int) -> Response:
+        try:
+            found = await in_thread(piece_of, await sound(id, name), number)
+        except NoSuchPieceError as error:
+            raise HTTPException(404, str(error)) from error
+        # The player names the version of the track in the address.
+        return Response(found, media_type="audio/flac", headers={"Cache-Control": "private, max-age=86400"})
 
     @songs.get("/files/{name:path}")
     async def file(id: str, name: str) -> FileResponse:

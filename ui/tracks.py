@@ -47,7 +47,7 @@ def track_list(recording: Path, made: Path) -> dict[str, Any]:
     return {"duration": duration, "piece": PIECE_S, "rate": SAMPLE_RATE, "tracks": tracks}
 
 
-def piece(track: Path, number: int) -> bytes:
+def piece_of(track: Path, number: int) -> bytes:
     """A piece of a track's FLAC file, as FLAC. Raises NoSuchPieceError for one that isn't in it."""
     with soundfile.SoundFile(track) as file:
         start = number * PIECE_S * SAMPLE_RATE

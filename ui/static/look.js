@@ -35,7 +35,7 @@ look.replaceSync(`
   button:hover:not(:disabled), select:hover, summary:hover { border-color: var(--accent); }
   button:disabled { opacity: 0.45; cursor: default; }
   button[aria-pressed="true"], button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
-  button.main { border-radius: 50%; width: 44px; height: 44px; padding: 0; }
+  button.main { flex: none; border-radius: 50%; width: 44px; height: 44px; padding: 0; }
   :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
   input[type="range"], input[type="checkbox"] { accent-color: var(--accent); }
   input[type="range"] { width: 100%; min-width: 0; height: 24px; margin: 0; }

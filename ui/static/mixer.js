@@ -15,6 +15,7 @@ style.replaceSync(`
     padding: 6px 0; border-top: 1px solid var(--line);
   }
   li.silent .name, li.silent input { opacity: 0.6; }
+  .mute[aria-pressed="true"] { background: none; border-color: var(--text); color: inherit; text-decoration: line-through; }
   li .error { grid-column: 1 / -1; margin: 0; }
   @media (max-width: 480px) {
     li { grid-template-columns: 1fr auto auto; }

@@ -11,6 +11,7 @@ import { addressOf, clock, playerOf } from "./player.js";
 import { answered, icon, look, showPlaying } from "./look.js";
 
 const ZOOMS = [0.5, 0.65, 0.8, 1, 1.25, 1.6, 2];
+const NARROW = 600; // pixels of width below which notes begin a step smaller
 const RESIZED = 0.06; // share of the width by which it has to change before the score is engraved anew
 const SETTLED_MS = 250; // after the last change of the width
 const FREE_MS = 4000; // so long after somebody scrolled the pages the playback doesn't
@@ -95,7 +96,7 @@ class Score extends HTMLElement {
   #data = null;
   #request = 0;
   #engraved = 0; // pixels of width the pages are engraved for
-  #zoom = ZOOMS.indexOf(1);
+  #zoom = -1; // in ZOOMS, once the width is known
   #parts = null; // stems of the shown parts; null: all
   #transpose = "concert";
   #notes = new Map(); // id -> the note's <g>
@@ -160,6 +161,7 @@ class Score extends HTMLElement {
     const width = paper.clientWidth;
     if (!width) return; // not to be seen yet: it is loaded when it gets a size
     this.#engraved = width;
+    if (this.#zoom < 0) this.#zoom = ZOOMS.indexOf(width < NARROW ? 0.8 : 1);
     paper.setAttribute("aria-busy", "true");
     const query = new URLSearchParams({ transpose: this.#transpose, width: Math.round(width / ZOOMS[this.#zoom]) });
     if (this.#parts) query.set("parts", this.#parts.join(","));
@@ -208,27 +210,35 @@ class Score extends HTMLElement {
   }
 
   #showParts() {
+    const { parts } = this.#data;
     const menu = this.#get(".menu");
-    menu.querySelectorAll("label").forEach((label) => label.remove());
-    const shown = this.#data.parts.filter((part) => part.shown).length;
-    for (const part of this.#data.parts) {
-      const label = document.createElement("label");
-      const box = document.createElement("input");
-      box.type = "checkbox";
-      box.value = part.stem;
-      box.checked = part.shown;
-      box.disabled = part.shown && shown === 1; // one at least
-      label.append(box, part.name);
-      menu.append(label);
+    const boxes = () => [...menu.querySelectorAll("input")];
+    // What is there stays, with the focus it may have.
+    if (boxes().map((box) => box.value).join() !== parts.map((part) => part.stem).join()) {
+      menu.querySelectorAll("label").forEach((label) => label.remove());
+      for (const part of parts) {
+        const label = document.createElement("label");
+        const box = document.createElement("input");
+        box.type = "checkbox";
+        box.value = part.stem;
+        label.append(box, part.name);
+        menu.append(label);
+      }
     }
-    this.#get("details").hidden = this.#data.parts.length < 2;
+    const shown = parts.filter((part) => part.shown).length;
+    for (const [number, box] of boxes().entries()) {
+      box.checked = parts[number].shown;
+      box.disabled = parts[number].shown && shown === 1; // one at least
+    }
+    this.#get("details").hidden = parts.length < 2;
   }
 
   #showTransposition() {
     const select = this.#get(".transpose");
-    select.replaceChildren(
-      ...this.#data.transpositions.map((name) => new Option(NAMES[name] ?? name, name, false, name === this.#data.transpose)),
-    );
+    if (!select.options.length) {
+      select.append(...this.#data.transpositions.map((name) => new Option(NAMES[name] ?? name, name)));
+    }
+    select.value = this.#data.transpose;
   }
 
   #showState() {
