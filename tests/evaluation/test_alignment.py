@@ -128,6 +128,7 @@ def test_nothing_and_one_note() -> None:
     assert align(one, nothing).pairs == ((0, None),)
     assert align(nothing, one).pairs == ((None, 0),)
     assert align(one, one).pairs == ((0, 0),)
+    assert counts(align(score([(0, -3), (1, 140)]), score([(0, -3), (1, 140)]))) == (2, 0, 0)
     assert align(one, score(piece(5))).matched
     assert align(score(piece(5)), one).matched
 
