@@ -5,7 +5,7 @@
     GET  /songs/ID/score.json?parts=vocals,piano&transpose=B flat&width=900
     GET  /songs/ID/roll/STEM.json        /songs/ID/spectrogram/STEM.png
     GET  /songs/ID/audio/NAME            a stem, "song" (the recording) or "score" (as it sounds); in ranges
-    GET  /songs/ID/tracks.json           what can be played;   /songs/ID/audio/NAME/3  a piece of it (ui.tracks)
+    GET  /songs/ID/tracks.json           what can be played;   /songs/ID/audio/NAME/3  a piece of it
     GET  /songs/ID/files/NAME            take home, named after the song;   /songs/ID/all.zip
     POST /songs/ID/corrections           one edit, or a list of them (``ui.edits``): answers the new state
     POST /songs/ID/cancel                answers the new state

@@ -150,9 +150,9 @@ export class Player extends EventTarget {
       level: 1,
       muted: track.name !== "song",
       soloed: false,
-      error: "",
       ...known.get(track.name),
       ...track,
+      error: "",
     }));
     this.#info = info;
     this.#tell("state");
