@@ -88,9 +88,13 @@ def _at_level(grid: BeatGrid, level: Fraction) -> tuple[Floats, Floats]:
 
 def _numbered(times: Floats, lines: Floats, notes: Sequence[Note], old_bar: Fraction, bar: int) -> Ints:
     """The numbers of the beats in bars of ``bar`` of them; bars of ``old_bar`` of them began at ``lines``."""
-    fits = (old_bar / bar).denominator == 1 or (bar / old_bar).denominator == 1
-    marks = np.where(lines > 0, BAR_LINE, NO_BAR_LINE) if fits else np.zeros(len(times))
-    marks = marks + (HEARD_BESIDE if fits else 1.0) * _heard_downbeats(times, notes)
+    told = np.where(lines > 0, BAR_LINE, NO_BAR_LINE)
+    if (old_bar / bar).denominator == 1:  # every old bar line is a new one, which leaves no question
+        marks = told
+    elif (bar / old_bar).denominator == 1:
+        marks = told + HEARD_BESIDE * _heard_downbeats(times, notes)
+    else:
+        marks = _heard_downbeats(times, notes)
     expected = BARS.get(bar, (MEAN_DOWNBEAT,) + (MEAN_OTHER,) * (bar - 1))
     return count_bars(marks, expected)[0] + 1
 
