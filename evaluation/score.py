@@ -111,8 +111,8 @@ def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSet
 def _counts(reference: Score, estimate: Score) -> Scores:
     staves = [sum(part.staves for part in score.parts) for score in (reference, estimate)]
     return {
-        "Part_difference": float(len(estimate.parts) - len(reference.parts)),
-        "Staff_difference": float(staves[1] - staves[0]),
+        "Part_difference": len(estimate.parts) - len(reference.parts),
+        "Staff_difference": staves[1] - staves[0],
     }
 
 
@@ -129,7 +129,7 @@ def written_scores(reference: Sequence[ScoreNote], estimate: Sequence[ScoreNote]
             (note.onset + shift, note.pitch, note.duration if length else None) for note in found_notes
         )
         scores |= _rates("Written", suffix, (sought & found).total(), sought.total(), found.total())
-    scores["Written_shift_quarters"] = float(shift)
+    scores["Written_shift_quarters"] = shift
     return scores
 
 
