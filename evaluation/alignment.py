@@ -49,7 +49,7 @@ UNLIKE = 0.25  # of the way from the mean similarity of two windows to 1: not al
 NEAR = 40  # chords either side of the coarse path that are considered
 WIDEST = 250  # chords either side, where the path leads over a gap
 # The model: probabilities of a pitch for a note's (Nakamura et al. 2017), and of the next chord. The log
-# odds, the pause and what is below are those that bring the rates near the published tool's on its known pairs.
+# odds, the pause and what is below are those that bring the rates near the published tool's known ones.
 RIGHT, SEMITONE, TONE, OCTAVE, LESS, OTHER = 0.95, 0.0075, 0.011, 0.00235, 0.00046, 1e-6
 NEXT, SECOND_NEXT, LATER, ONE_BACK, FURTHER_BACK = 0.945, 0.0061, 0.002, 0.0089, 0.0052
 FURTHEST, FURTHEST_BACK = 10, 3  # chords
