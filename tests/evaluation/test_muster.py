@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evaluation.alignment import Alignment, align
 from evaluation.muster import MEANINGS, error_rates, note_errors, rhythm_correction
 from evaluation.scorefile import Bar, Score, ScoreNote, read_score, within_voices
+from tests.evaluation.musicxml import attributes, note, write
 
 HALF = Fraction(1, 2)
 RIGHT_HAND = ((0, 72), (1, 74), (2, 76), (3, 77), (4, 79), (5, 77), (6, 76), (7, 74))
@@ -237,3 +238,15 @@ def test_the_published_figures(data: Path) -> None:
         means.append((pair["muster"]["MeanER"], rates["MeanER"]))
         assert set(errors(reference, reference)) == set()
     assert [mean for _, mean in sorted(means)] == sorted(mean for _, mean in means if mean is not None)
+
+
+def test_ties_are_joined_within_a_voice_and_a_broken_chain_stays_broken(tmp_path: Path) -> None:
+    # The tool reads notes of 4, 2 and 2 quarters.
+    start, stop = '<tie type="start"/>', '<tie type="stop"/>'
+    first = note("C4", 2, start) + note("C4", 2, stop + start)
+    second = note("C4", 2, stop + start, voice="2") + note("C4", 2, stop, voice="2")
+    whole = read_score(write(tmp_path / "ties.musicxml", [attributes() + first, second]))
+    assert [(float(each.onset), float(each.duration)) for each in whole.notes] == [(0, 8)]
+    cut = within_voices(whole)
+    assert [(float(each.onset), float(each.duration)) for each in cut.notes] == [(0, 4), (4, 2), (6, 2)]
+    assert [each.held for each in cut.notes] == [(1,), (), ()]
