@@ -1,174 +1,443 @@
-"""The web page: a song goes in, the stages are watched, and the score, lyrics and stems come out.
+"""The web page: a song is handed in, becomes a score, is heard, read, corrected and taken home.
 
-The page holds no music logic: it calls ``pipeline.transcribe`` in a thread of its own and shows what
-that reports. Every song gets a folder with an unguessable name below one temporary folder, which is
-removed when the server stops.
+Three tabs: songs, comparisons, models. What can be handed in is made of Gradio's components; a song is shown
+by elements of their own (``static/``), which talk to the server's routes (``ui.server``). Named endpoints do
+the same for programs, through Gradio's client: /transcribe, /notate and /evaluate.
+
+The page holds no music logic: it calls the pipeline and the evaluation, in processes of their own.
 """
 
 from __future__ import annotations
 
-import logging
-import queue
+import os
+import secrets
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from pipeline import Transcription, transcribe
+from evaluation.kinds import KINDS
+from pipeline import weights
 from separation.engines import FullscoreError
-from ui import server
-from ui.controls import LYRICS_FILE, Choices, settings_controls
+from ui import server, views
+from ui.controls import (
+    SHOWN,
+    chosen_settings,
+    engine_names,
+    engine_options,
+    option_control,
+    preset_control,
+    settings_controls,
+)
 from ui.jobs import Jobs
-from ui.views import lyrics_text, messages, score_pages, stage_list
+from ui.takehome import MXL, name_of, taken, write_mxl
+from ui.work import compared, notated
 
-logger = logging.getLogger(__name__)
-
-STEMS = ("vocals", "guitar", "piano", "other", "bass", "drums", "mix")
 FONTS = ("system-ui", "sans-serif")  # no web fonts: the page works without internet
-CSS = Path(__file__).with_name("page.css")
+CSS = server.STATIC / "page.css"
+ICON = server.STATIC / "icon.svg"
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "auld-lang-syne.ogg"
+EXAMPLE_WORDS = EXAMPLE.with_suffix(".txt")
+
+SWEPT_EVERY_S = 600  # what was uploaded
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+# A song that was handed in is opened by the page's own script, and that knows which song is open.
+OPEN = "(id) => { if (id) window.fullscore.open(id); }"
+NAMED = "(name, song, ...more) => [(Array.isArray(song) ? song[0] : song)?.orig_name ?? '', song, ...more]"
+WITH_SONG = "(song, ...more) => [window.fullscore.song(), ...more]"
 
 
-class Cancelled(Exception):
-    """Raised inside a run when its visitor no longer wants it."""
+def results_folder() -> Path:
+    """Where songs are kept if nobody says where."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fullscore" / "songs"
 
 
-def launch(host: str, port: int) -> None:
-    """Serve the page until interrupted. Raises FullscoreError when the port can't be had."""
-    with tempfile.TemporaryDirectory(prefix="fullscore-") as folder, Jobs(Path(folder) / "songs") as jobs:
-        app = server.create(jobs, build(Path(folder)), theme=theme(), css_paths=[CSS])
+def launch(
+    host: str,
+    port: int,
+    *,
+    auth: tuple[str, str] | None = None,
+    root_path: str = "",
+    max_upload_mb: float = 200.0,
+    max_minutes: float = 30.0,
+    jobs: int = 1,
+    share: bool = False,
+    keep_hours: float = 24.0,
+    results: Path | None = None,
+) -> None:
+    """Serve the page until interrupted. Raises FullscoreError when the port or the folder can't be had."""
+    folder = results or results_folder()
+    with Jobs(folder, jobs, keep_hours, max_upload_mb=max_upload_mb, max_minutes=max_minutes) as running:
+        shared = share or host not in LOCAL
+        app = create(running, auth=auth, root_path=root_path, shared=shared, keep_hours=keep_hours)
         print(f"the page is at http://{host}:{port}", flush=True)
-        server.serve(app, host, port)
+        server.serve(app, host, port, share=share)
 
 
-def serve(page: gr.Blocks, host: str, port: int | None, *, prevent_thread_lock: bool = False) -> Any:
-    """Start serving ``page`` (on any free port if None) and, unless prevented, wait until interrupted."""
-    return page.queue(default_concurrency_limit=1).launch(
-        server_name=host,
-        server_port=port,
-        theme=theme(),
+def create(
+    jobs: Jobs,
+    *,
+    auth: tuple[str, str] | None = None,
+    root_path: str = "",
+    shared: bool = False,
+    keep_hours: float = 24.0,
+) -> Any:
+    """The page with its routes; ``shared`` if others than its owner see it."""
+    script = f'<script type="module" src="{root_path.rstrip("/")}/fullscore/page.js"></script>'
+    return server.create(
+        jobs,
+        build(jobs, shared=shared, keep_hours=keep_hours),
+        auth=auth,
+        root_path=root_path,
+        theme=gr.themes.Default(
+            primary_hue="teal", neutral_hue="slate", font=list(FONTS), font_mono=["ui-monospace", "monospace"]
+        ),
         css_paths=[CSS],
-        footer_links=[],
-        prevent_thread_lock=prevent_thread_lock,
+        favicon_path=str(ICON),
+        head=script,
     )
 
 
-def theme() -> gr.themes.Base:
-    """The page's colours and fonts."""
-    return gr.themes.Default(primary_hue="teal", font=list(FONTS), font_mono=["ui-monospace", "monospace"])
-
-
-def build(results: Path) -> gr.Blocks:
-    """The page; what its runs make goes below the folder ``results``."""
-    with gr.Blocks(title="Fullscore", analytics_enabled=False) as page:
-        gr.Markdown(
-            "# Fullscore\nA recording goes in, its full score comes out. Everything stays on this computer."
-        )
-        with gr.Row():
-            with gr.Column(scale=1, min_width=320):
-                song = gr.File(label="Song", type="filepath", elem_id="song")
-                words = gr.Textbox(
-                    label="Lyrics, if you have them",
-                    lines=4,
-                    placeholder="One line per sung line",
-                    elem_id="words",
-                )
-                choices = settings_controls()
-                with gr.Row():
-                    start = gr.Button("Write the score", variant="primary", elem_id="start")
-                    stop = gr.Button("Cancel", elem_id="stop")
-                if EXAMPLE.is_file():
-                    gr.Examples([[str(EXAMPLE)]], [song], label="Try")
-                stages = gr.HTML(elem_id="stages")
-            with gr.Column(scale=2, min_width=320):
-                score = gr.HTML(elem_id="score")
-                lyrics = gr.Textbox(
-                    label="Lyrics", lines=8, visible=False, interactive=False, elem_id="lyrics"
-                )
-                stems = [
-                    gr.Audio(label=name.capitalize(), visible=False, interactive=False) for name in STEMS
-                ]
-                files = gr.Files(label="Take home", visible=False, interactive=False, elem_id="files")
-
-        def run(song: str | None, words: str, *values: Any) -> Iterator[dict[Any, Any]]:
-            for update in _run(song, words, Choices(values), results):
-                yield dict(zip(shown, update, strict=True))
-
-        shown = [stages, score, lyrics, files, *stems]
-        running = start.click(
-            run, [song, words, *choices], shown, api_name="transcribe", show_progress="hidden"
-        )
-        stop.click(
-            lambda: stage_list({}, "Cancelled."),
-            outputs=[stages],
-            cancels=[running],
-            api_visibility="private",
-        )
+def build(jobs: Jobs, *, shared: bool = False, keep_hours: float = 24.0) -> gr.Blocks:
+    """The page's components and what they do."""
+    swept = (SWEPT_EVERY_S, max(SWEPT_EVERY_S, round(3600 * keep_hours)))
+    page = gr.Blocks(title="Fullscore", analytics_enabled=False, fill_width=True, delete_cache=swept)
+    with page:
+        gr.HTML(views.HEADER_SHARED if shared else views.HEADER)
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Transcribe", id="transcribe"):
+                _transcribe_tab(jobs)
+            with gr.Tab("Evaluate", id="evaluate"):
+                _evaluate_tab(jobs)
+            with gr.Tab("Models", id="models"):
+                _models_tab()
+        _endpoints(jobs)
     return page
 
 
-def _run(song: str | None, words: str, choices: Choices, results: Path) -> Iterator[list[Any]]:
-    """Updates of (stages, score, lyrics, files, stems…) while one song is transcribed."""
-    hidden = [gr.update(visible=False)] * (2 + len(STEMS))
-    if song is None:
-        yield [messages(["Choose a song first."]), "", *hidden]
-        return
-    out = Path(tempfile.mkdtemp(dir=results))
-    reports: queue.SimpleQueue[tuple[str, float, str] | Transcription | BaseException] = queue.SimpleQueue()
-    unwanted = threading.Event()
+# Transcribe
 
-    def report(stage: str, fraction: float, message: str) -> None:
-        if unwanted.is_set():
-            raise Cancelled
-        reports.put((stage, fraction, message))
 
-    def work() -> None:
+def _transcribe_tab(jobs: Jobs) -> None:
+    with gr.Row(elem_id="hand-in"):
+        with gr.Column(scale=3, min_width=320):
+            song = gr.File(
+                label="Song", type="filepath", file_types=["audio", "video"], elem_id="song", height=180
+            )
+            gr.HTML(views.hints(jobs.max_upload_mb, jobs.max_minutes))
+            with gr.Accordion("Record with the microphone", open=False):
+                recorded = gr.Audio(
+                    sources=["microphone"], type="filepath", label="Recording", elem_id="recorded"
+                )
+            with gr.Row(elem_id="actions"):
+                start = gr.Button("Write the score", variant="primary", elem_id="start")
+                if EXAMPLE.is_file():
+                    example = gr.Button("Try an example", elem_id="example")
+            told = gr.HTML(elem_id="told")
+        with gr.Column(scale=4, min_width=320):
+            preset = preset_control()
+            words = gr.Textbox(
+                label="Lyrics, if you have them",
+                lines=4,
+                max_lines=12,
+                placeholder="One line per sung line, an empty line between sections",
+                elem_id="words",
+            )
+            with gr.Accordion("Advanced settings", open=False, elem_id="advanced"):
+                controls = settings_controls()
+                options = _engine_options(jobs)
+    gr.HTML(views.song(), elem_id="song-view")
+    name = gr.Textbox(visible="hidden", label="File name")
+    opened = gr.Textbox(visible="hidden", label="Opened song", elem_id="opened")
+
+    def hand_in(
+        name: str,
+        song: str | None,
+        recorded: str | None,
+        preset: str,
+        words: str,
+        options: Mapping[str, str],
+        *values: Any,
+    ) -> tuple[str, str]:
+        path = song or recorded
+        if path is None:
+            return views.told("Choose a song first, or record one."), ""
+        called = name if song and name else Path(path).name if song else "Recording.wav"
         try:
-            if words.strip():
-                (out / LYRICS_FILE).write_text(words, encoding="utf-8")
-            settings = choices.settings(out / LYRICS_FILE if words.strip() else None)
-            reports.put(transcribe(song, out, settings, progress=report))
-        except BaseException as error:  # the thread's end: the page shows it
-            reports.put(error)
+            settings = chosen_settings(preset, _given(values), options)
+            return "", jobs.submit(Path(path), called, settings, words)
+        except FullscoreError as error:
+            return views.told(str(error)), ""
 
-    threading.Thread(target=work, daemon=True).start()
-    done: dict[str, tuple[float, str]] = {}
+    def hand_in_example(preset: str, words: str, options: Mapping[str, str], *values: Any) -> tuple[str, str]:
+        words = words or EXAMPLE_WORDS.read_text(encoding="utf-8")
+        return hand_in(EXAMPLE.name, str(EXAMPLE), None, preset, words, options, *values)
+
+    shown = [told, opened]
+    chosen = [preset, words, options, *controls]
+    quiet = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
+    asked = start.click(hand_in, [name, song, recorded, *chosen], shown, js=NAMED, **quiet)
+    asked.then(None, [opened], None, js=OPEN)
+    if EXAMPLE.is_file():
+        example.click(hand_in_example, chosen, shown, **quiet).then(None, [opened], None, js=OPEN)
+
+
+def _given(values: Sequence[Any]) -> dict[str, Any]:
+    """The settings' controls by their names; lyrics of one's own have their box, so a path is none."""
+    return {field.name: value for field, value in zip(SHOWN, values, strict=True)}
+
+
+def _engine_options(jobs: Jobs) -> gr.State:
+    """Controls for the options of any engine, once one is chosen; what was chosen, as a state."""
+    chosen = gr.State({})
+    engine = gr.Dropdown(
+        ["", *engine_names()],
+        value="",
+        label="Options of an engine",
+        info="Choose one to see its options.",
+        elem_id="engine",
+    )
+    reset = gr.Button("Take back what was set here", size="sm", visible=False)
+
+    @gr.render([engine, chosen], triggers=[engine.change, reset.click])
+    def show(engine: str, before: Mapping[str, str]) -> None:
+        if not engine:
+            return
+        try:
+            found = jobs.warm.call(engine_options, engine)
+        except FullscoreError as error:
+            gr.HTML(views.told(str(error)))
+            return
+        for option in found:
+            name = f"{engine}.{option['name']}"
+            control = option_control(option, before.get(name))
+
+            def keep(value: Any, chosen: Mapping[str, str], name: str = name) -> tuple[dict[str, str], Any]:
+                return {**chosen, name: str(value)}, gr.update(visible=True)
+
+            control.input(
+                keep, [control, chosen], [chosen, reset], show_progress="hidden", api_visibility="private"
+            )
+        if not found:
+            gr.HTML(views.said("This engine has no options."))
+
+    reset.click(
+        lambda: ({}, "", gr.update(visible=False)), None, [chosen, engine, reset], api_visibility="private"
+    )
+    return chosen
+
+
+# Evaluate
+
+
+def _evaluate_tab(jobs: Jobs) -> None:
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            kind = gr.Dropdown(
+                [(f"{kind.name.capitalize()} – {kind.help}", kind.name) for kind in KINDS.values()],
+                value="notes",
+                label="What to compare",
+                elem_id="kind",
+            )
+            reference = gr.File(label="Reference: what is right", file_count="multiple", elem_id="reference", height=140)
+            estimate = gr.File(
+                label="Estimate (empty: the song that is open)",
+                file_count="multiple",
+                elem_id="estimate",
+                height=140,
+            )
+            suffixes = gr.HTML(_suffixes("notes"))
+            with gr.Accordion("Options", open=False) as more:
+                controls = {
+                    (kind.name, field.name): _option(field, visible=kind.name == "notes")
+                    for kind in KINDS.values()
+                    for field in fields(kind.settings)
+                }
+            compare = gr.Button("Compare", variant="primary", elem_id="compare")
+        with gr.Column(scale=5, min_width=320):
+            result = gr.HTML(elem_id="measures", padding=False)
+    song = gr.Textbox(visible="hidden", label="Open song")
+
+    def chosen(kind: str) -> list[Any]:
+        shown = [gr.update(visible=owner == kind) for owner, _ in controls]
+        return [_suffixes(kind), gr.update(visible=any(owner == kind for owner, _ in controls)), *shown]
+
+    def evaluate(song: str, kind: str, reference: Any, estimate: Any, *values: Any) -> str:
+        given = {
+            name: value
+            for (owner, name), value in zip(controls, values, strict=True)
+            if owner == kind and value not in (None, "")
+        }
+        try:
+            if not estimate and not song:
+                raise FullscoreError("choose an estimate, or open a song in the first tab")
+            estimated = _paths(estimate) or [jobs.folder(song)]
+            with tempfile.TemporaryDirectory() as folder:
+                measures, picture = jobs.warm.call(
+                    compared, kind, _paths(reference), estimated, given, Path(folder)
+                )
+                shown = views.picture(picture) if picture else ""
+            return views.measures(KINDS[kind], measures) + shown
+        except FullscoreError as error:
+            return views.told(str(error))
+
+    kind.change(
+        chosen, [kind], [suffixes, more, *controls.values()], show_progress="hidden", api_visibility="private"
+    )
+    compare.click(
+        evaluate,
+        [song, kind, reference, estimate, *controls.values()],
+        [result],
+        js=WITH_SONG,
+        api_visibility="private",
+    )
+
+
+def _option(field: Any, visible: bool) -> Any:
+    label, about = field.name.replace("_", " ").capitalize(), field.metadata["help"]
+    control = gr.Checkbox if isinstance(field.default, bool) else gr.Number
+    if field.default is None or isinstance(field.default, str):
+        control = gr.Textbox
+    return control(value=field.default, label=label, info=about, visible=visible)
+
+
+def _suffixes(kind: str) -> str:
+    suffixes = KINDS[kind].suffixes
+    sort = f"One file each: {', '.join(suffixes)}." if suffixes else "The recordings of the stems, named alike."
+    return views.said(sort)
+
+
+def _paths(files: Any) -> list[Path]:
+    if not files:
+        return []
+    return [Path(file) for file in (files if isinstance(files, list) else [files])]
+
+
+# Models
+
+
+def _models_tab() -> None:
+    found = gr.HTML(lambda: views.models(weights.list_models()), elem_id="models-here", padding=False)
+    with gr.Row(elem_id="fetching"):
+        name = gr.Dropdown(_absent(), label="Fetch a model", elem_id="model")
+        fetch = gr.Button("Fetch", variant="primary", elem_id="fetch")
+    told = gr.HTML(elem_id="fetched", min_height=60)
+
+    def get(name: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, Any, str]:  # noqa: B008
+        if not name:
+            return views.told("Choose a model first."), gr.skip(), gr.skip()
+        progress(0.0, desc=f"fetching {name}")
+        try:
+            weights.fetch(name, lambda share, message: progress(share, desc=message))
+            sentence = views.said(f"{name} is here; songs handed in from now on can use it.")
+        except FullscoreError as error:
+            sentence = views.told(str(error))
+        return sentence, gr.update(choices=_absent(), value=None), views.models(weights.list_models())
+
+    fetch.click(
+        get, [name], [told, name, found], show_progress_on=told, concurrency_limit=1, api_visibility="private"
+    )
+
+
+def _absent() -> list[str]:
+    return [row.name for row in weights.list_models() if not row.present]
+
+
+# For programs
+
+
+def _endpoints(jobs: Jobs) -> None:
+    """The operations by name, for Gradio's client. Their components are shown nowhere."""
+    song = gr.File(visible=False, label="song")
+    preset = gr.Textbox("full band", visible=False, label="preset")
+    words = gr.Textbox("", visible=False, label="words")
+    settings = gr.JSON({}, visible=False, label="settings")
+    kind = gr.Textbox(visible=False, label="kind")
+    one, other = (gr.File(visible=False, file_count="multiple", label=label) for label in ("reference", "estimate"))
+    files = gr.File(visible=False, file_count="multiple", label="files")
+    found = gr.JSON(visible=False, label="measures")
+    call = gr.Button(visible=False)
+
+    def transcribe(
+        song: str | None, preset: str = "full band", words: str = "", settings: dict[str, Any] | None = None
+    ) -> list[str]:
+        """A recording becomes a score: the files that it leaves, under the song's name."""
+        with _told():
+            given = dict(settings or {})
+            options = given.pop("options", {})
+            id = jobs.submit(
+                _given_file(song, "song"), Path(song or "").name, chosen_settings(preset, given, options), words
+            )
+            done = jobs.wait(id)
+            if done.state != "done":
+                raise FullscoreError(done.message)
+            made = jobs.folder(id)
+            folder = _fresh(files)
+            for file in taken(done.files):
+                source = write_mxl(made) if file == MXL else made / file
+                _link(source, folder / name_of(done.title, file))
+        return [str(path) for path in sorted(folder.iterdir())]
+
+    def notate(notes: str | None, beats: str | None = None, settings: dict[str, Any] | None = None) -> list[str]:
+        """Performed MIDI becomes a score, in every format."""
+        with _told():
+            chosen = chosen_settings("full band", settings or {})
+            folder = _fresh(files)
+            made = jobs.warm.call(
+                notated, _given_file(notes, "notes"), Path(beats) if beats else None, chosen, folder
+            )
+        return [str(path) for path in made]
+
+    def evaluate(
+        kind: str, reference: list[str] | None, estimate: list[str] | None, settings: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The measures of an estimate against a reference."""
+        with _told(), tempfile.TemporaryDirectory() as folder:
+            if kind not in KINDS:
+                raise FullscoreError(f"there is no measure of '{kind}'; choose one of: {', '.join(KINDS)}")
+            measures, _ = jobs.warm.call(
+                compared, kind, _paths(reference), _paths(estimate), settings or {}, Path(folder)
+            )
+        return measures
+
+    many = {"concurrency_limit": None}
+    call.click(transcribe, [song, preset, words, settings], files, api_name="transcribe", **many)
+    beats = gr.File(visible=False, label="beats")
+    call.click(notate, [song, beats, settings], files, api_name="notate", **many)
+    call.click(evaluate, [kind, one, other, settings], found, api_name="evaluate", **many)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What somebody can mend is told to the caller as it is."""
     try:
-        while True:
-            heard = reports.get()
-            if isinstance(heard, Transcription):
-                yield _result(heard, done)
-                return
-            if isinstance(heard, BaseException):
-                yield [stage_list(done, _sentence(heard)), "", *hidden]
-                return
-            stage, fraction, message = heard
-            done[stage] = (fraction, message)
-            if reports.empty():
-                yield [stage_list(done, ""), gr.skip(), *([gr.skip()] * len(hidden))]
-    finally:
-        unwanted.set()
+        yield
+    except FullscoreError as error:
+        raise gr.Error(str(error)) from error
 
 
-def _result(made: Transcription, done: dict[str, tuple[float, str]]) -> list[Any]:
-    stems = {path.stem: str(path) for path in (made.folder / "stems").glob("*.flac")}
-    players = [gr.update(value=stems.get(name), visible=name in stems) for name in STEMS]
-    words = lyrics_text(made.folder)
-    return [
-        stage_list(done, "Done.") + messages(made.warnings),
-        score_pages(made.folder),
-        gr.update(value=words, visible=bool(words)),
-        gr.update(value=[str(made.folder / name) for name in made.report["files"]], visible=True),
-        *players,
-    ]
+def _given_file(path: str | None, name: str) -> Path:
+    if path is None:
+        raise FullscoreError(f"hand in a file as '{name}'")
+    return Path(path)
 
 
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, FullscoreError):
-        return str(error)
-    logger.error("a run failed", exc_info=error)
-    return f"This failed unexpectedly ({type(error).__name__}: {error})."
+def _fresh(files: gr.File) -> Path:
+    """A new folder for files to be fetched from, which is swept with what was uploaded."""
+    folder = Path(files.GRADIO_CACHE) / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, copied only if it must be."""
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        target.write_bytes(source.read_bytes())

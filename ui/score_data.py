@@ -45,8 +45,8 @@ TRANSPOSITIONS = {"concert": "", "B flat": "M2", "E flat": "M6", "F": "P5"}
 """How much higher than it sounds the player of such an instrument reads (verovio's interval)."""
 UNSURE_BELOW = {"drums": 0.65, "vocals": 0.5}
 UNSURE_BELOW_ELSE = 0.45
-"""Notes of less confidence are shown as doubtful; each engine has its own scale. On three piano recordings 28 to
-60 % of the notes below were wrong and 4 to 6 % of the others (benchmarks/doubtful.py)."""
+"""Notes of less confidence are shown as doubtful; each engine has its own scale. On three piano recordings 28
+to 60 % of the notes below were wrong and 4 to 6 % of the others (benchmarks/doubtful.py)."""
 FARTHEST_S = 0.4  # between a written note and the one heard that it stands for
 
 _INTERVALS = {"": (0, 0), "M2": (1, 2), "M6": (5, 9), "P5": (4, 7)}  # steps and semitones

@@ -37,7 +37,7 @@ import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.workspace import STEMS_FOLDER
 from separation.engines import FullscoreError
@@ -71,7 +71,8 @@ def create(
     ``auth`` is the user and password that both ask for, ``root_path`` where a proxy shows them (such as
     "/music"), ``look`` is handed to Gradio (theme, css_paths, head).
     """
-    app = FastAPI(title="Fullscore", docs_url=None, redoc_url=None, openapi_url=None, root_path=root_path)
+    app = FastAPI(title="Fullscore", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_Rooted, root_path=root_path)
     app.add_exception_handler(FullscoreError, _told)
 
     @app.get("/health")
@@ -310,6 +311,18 @@ class _Views:
     def _forget(self, key: tuple[Any, ...]) -> None:
         with self._lock:
             self._found.pop(key, None)
+
+
+class _Rooted:
+    """Tells the app below which path a proxy shows it, whether or not the proxy leaves that in its requests."""
+
+    def __init__(self, app: ASGIApp, root_path: str) -> None:
+        self._app, self._root_path = app, root_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._root_path and scope["type"] == "http":
+            scope["root_path"] = self._root_path
+        await self._app(scope, receive, send)
 
 
 class _Static(StaticFiles):

@@ -43,7 +43,7 @@ def main() -> int:
     reports = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    reporter = _Reporter(reports)
+    reporter = Reporter(reports)
     job = json.loads(Path(JOB).read_text(encoding="utf-8"))
     song = Path(job["song"])
     try:
@@ -57,7 +57,7 @@ def main() -> int:
     return 0
 
 
-def play(song: Path, max_minutes: float, reporter: _Reporter) -> None:
+def play(song: Path, max_minutes: float, reporter: Reporter) -> None:
     """Write the recording as it is played. Raises FullscoreError if it is longer than ``max_minutes``,
     whatever its header says."""
     played = Path(PLAYED)
@@ -75,7 +75,7 @@ def play(song: Path, max_minutes: float, reporter: _Reporter) -> None:
             write(block)
 
 
-class _Reporter:
+class Reporter:
     """Says how the run goes, not too often."""
 
     def __init__(self, out: TextIO) -> None:
