@@ -26,7 +26,8 @@ What is left in OUT:
     corpus          by kind: measures (means over the songs in which each is defined), songs (how many
                     these are, by measure), pooled (by language or "", where the kind pools songs), peers (by
                     name: songs, measures, and ours: our means over the same songs)
-    costs           duration_s of all songs, and by stage the seconds together and the highest peak_memory_mb
+    costs           duration_s of all songs, and by stage the seconds together, the highest peak_memory_mb and
+                    the duration_s of the songs that went through it
     songs           the rows, by name (:mod:`pipeline.benchmark_song`)
 """
 
@@ -298,9 +299,11 @@ def _pooled(
 
 def _costs(rows: Mapping[str, Row]) -> dict[str, Any]:
     stages: dict[str, dict[str, float]] = {}
-    for row in rows.values():
+    # A performance goes through the last stage only: the order is that of a song that goes through most.
+    for row in sorted(rows.values(), key=lambda row: -len(row["stages"])):
         for name, stage in row["stages"].items():
-            total = stages.setdefault(name, {"seconds": 0.0, "peak_memory_mb": 0.0})
+            total = stages.setdefault(name, {"seconds": 0.0, "peak_memory_mb": 0.0, "duration_s": 0.0})
             total["seconds"] = round(total["seconds"] + stage["seconds"], 3)
             total["peak_memory_mb"] = max(total["peak_memory_mb"], stage["peak_memory_mb"])
+            total["duration_s"] += row["duration_s"] or 0.0
     return {"duration_s": sum(row["duration_s"] or 0.0 for row in rows.values()), "stages": stages}

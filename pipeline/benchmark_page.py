@@ -153,7 +153,11 @@ def _sections(
     if comparison is not None:
         yield from _compared(comparison, link)
     yield Section("Songs", "The main measures of each song.", _songs(results, link))
-    yield Section("Costs", "Seconds of all songs together, and the highest memory of any.", _stages(results))
+    yield Section(
+        "Costs",
+        "Seconds of all songs together, and the highest memory of any.",
+        _stages(results["costs"]["stages"]),
+    )
     yield Section("Costs of each song", "", _costs(results, link), folded=True)
     if unmeasured := tuple(_unmeasured(results, link)):
         yield Section(
@@ -208,24 +212,23 @@ def _first_measures(kind: str, measures: Mapping[str, float | None]) -> list[str
     return [name for name in main_measures(kind) if measures.get(name) is not None][:FEW_MEASURES]
 
 
-def _stages(results: Results) -> Table:
-    stages = results["costs"]["stages"]
-    length = results["costs"]["duration_s"]
+def _stages(stages: Mapping[str, Mapping[str, float]], duration: float | None = None) -> Table:
+    """What each stage cost: of the ``duration`` of one song, or of the songs that went through it."""
     slowest = max((stage["seconds"] for stage in stages.values()), default=0.0) or 1.0
     largest = max((stage["peak_memory_mb"] for stage in stages.values()), default=0.0) or 1.0
-    rows = [
-        (
-            Cell(name),
-            Cell(f"{stage['seconds']:.1f}", stage["seconds"], bar=stage["seconds"] / slowest),
-            Cell(f"{stage['seconds'] / length:.3f}", stage["seconds"] / length) if length else Cell("–"),
-            Cell(
-                f"{stage['peak_memory_mb']:.0f}",
-                stage["peak_memory_mb"],
-                bar=stage["peak_memory_mb"] / largest,
-            ),
+    rows = []
+    for name, stage in stages.items():
+        seconds, memory = stage["seconds"], stage["peak_memory_mb"]
+        length = stage["duration_s"] if duration is None else duration
+        share = Cell(f"{seconds / length:.3f}", seconds / length) if length else Cell("–")
+        rows.append(
+            (
+                Cell(name),
+                Cell(f"{seconds:.1f}", seconds, bar=seconds / slowest),
+                share,
+                Cell(f"{memory:.0f}", memory, bar=memory / largest),
+            )
         )
-        for name, stage in stages.items()
-    ]
     return Table(("stage", "seconds", "of the music's length", "peak memory (MB)"), tuple(rows))
 
 
@@ -463,8 +466,7 @@ def _song(name: str, row: Mapping[str, Any], out: Path) -> str:
     for kind, measures in row["measures"].items():
         parts.append(f"<h3>{_text(kind)}</h3>{_html(_measures(kind, measures, row['peers']))}")
     if row["stages"]:
-        costs = {"costs": {"stages": row["stages"], "duration_s": row["duration_s"]}}
-        parts.append(f"<h3>costs</h3>{_html(_stages(costs))}")
+        parts.append(f"<h3>costs</h3>{_html(_stages(row['stages'], row['duration_s'] or 0.0))}")
     told = " · ".join(main) or ("failed" if row["failed"] else "")
     return (
         f'<details class="song" id="{_text(_song_id(name))}"><summary><b>{_text(name)}</b> '

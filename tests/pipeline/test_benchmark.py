@@ -145,6 +145,16 @@ def test_what_another_program_can_not_do_is_a_sentence(tmp_path: Path) -> None:
     assert peers_named("librosa, music21") == ("librosa", "music21")
 
 
+def test_costs_are_of_the_songs_that_had_them(results: dict[str, Any]) -> None:
+    stages = results["costs"]["stages"]
+    recorded, played = (results["songs"][name] for name in (SCALED, PLAYED))
+    assert list(stages) == list(recorded["stages"])
+    assert stages["notes"]["duration_s"] == recorded["duration_s"]
+    assert stages["score"]["duration_s"] == recorded["duration_s"] + played["duration_s"]
+    seconds = [row["stages"]["score"]["seconds"] for row in (recorded, played)]
+    assert stages["score"]["seconds"] == pytest.approx(sum(seconds))
+
+
 def test_a_failed_song_is_a_row_with_its_reason(results: dict[str, Any]) -> None:
     row = results["songs"][BROKEN]
     assert f"{BROKEN}.wav" in row["failed"]
