@@ -22,6 +22,7 @@ the estimate's:
 - ``Chord_root`` and ``Chord_majmin``: the share of the time from the reference's first chord symbol on in
   which root, or root and third, are right (mir_eval's comparison).
 - ``Part_difference``, ``Staff_difference``: how many more parts and staves the estimate has.
+- ``Reference_played_out``, ``Estimate_played_out``: 1 where repeats were played out for the comparison.
 
 A measure is None where the reference says nothing of the kind, spelling also where either is a MIDI file.
 
@@ -74,6 +75,8 @@ MEANINGS = {
     "Written_shift_quarters": "quarters by which the estimate was moved for that",
     "Part_difference": "parts more than there should be",
     "Staff_difference": "staves more than there should be",
+    "Reference_played_out": "1 if its repeats were played out, since the notes agree better so",
+    "Estimate_played_out": "the same of the estimate",
 }
 MAIN = (
     "MeanER",
@@ -105,6 +108,8 @@ def evaluate_score(reference: Path, estimate: Path, settings: NoSettings = NoSet
         **symbol_scores(true, found, pairs),
         **written_scores(true.notes, found.notes),
         **_counts(true, found),
+        "Reference_played_out": int(compared.played_out in ("reference", "both")),
+        "Estimate_played_out": int(compared.played_out in ("estimate", "both")),
     }
 
 

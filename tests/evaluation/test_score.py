@@ -16,7 +16,7 @@ from evaluation.score import (
     written_scores,
 )
 from evaluation.scorefile import Bar, Chord, Score, ScoreNote, Syllable
-from tests.evaluation.musicxml import attributes, note, write
+from tests.evaluation.musicxml import attributes, barline, note, write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
 
@@ -149,9 +149,25 @@ def test_a_score_equals_itself() -> None:
     scores = evaluate_score(EXAMPLE, EXAMPLE)
     assert set(MAIN) <= set(MEANINGS)
     assert set(MEANINGS) <= set(scores)
-    none_wrong = [*muster.MEANINGS, "Written_shift_quarters", "Part_difference", "Staff_difference"]
+    none_wrong = [
+        *muster.MEANINGS, "Written_shift_quarters", "Part_difference", "Staff_difference",
+        "Reference_played_out", "Estimate_played_out",
+    ]  # fmt: skip
     assert {scores.pop(name) for name in none_wrong} == {0}
     assert set(scores.values()) == {1.0}
+
+
+def test_repeats_are_played_out_where_the_other_score_has_them_written_out(tmp_path: Path) -> None:
+    scale = [
+        attributes() + "".join(map(note, ("C4", "D4", "E4", "F4"))),
+        "".join(map(note, ("G4", "A4", "B4", "C5"))),
+    ]
+    written = write(tmp_path / "written.musicxml", [scale[0], scale[1] + barline("right", repeat="backward")])
+    out = write(tmp_path / "out.musicxml", [*scale, scale[0].removeprefix(attributes()), scale[1]])
+    for pair, sides in (((written, out), (1, 0)), ((out, written), (0, 1)), ((written, written), (0, 0))):
+        scores = evaluate_score(*pair)
+        assert (scores["Reference_played_out"], scores["Estimate_played_out"]) == sides
+        assert scores["MeanER"] == 0
 
 
 @pytest.mark.parametrize("bars", [[], [attributes() + note("r", 4)], [attributes() + note("C4", 4)]])
