@@ -314,7 +314,7 @@ class _Views:
 
 
 class _Rooted:
-    """Tells the app below which path a proxy shows it, whether or not the proxy leaves that in its requests."""
+    """Tells the app below which path a proxy shows it, whether or not requests still have that."""
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app, self._root_path = app, root_path
