@@ -403,7 +403,11 @@ def test_the_score_is_transposed_zoomed_and_played_by_keys(views: Any) -> None:
     page.wait_for_function("player.playing")
     page.keyboard.press(" ")
     assert not page.evaluate("player.playing")
-    page.locator("fs-score g.note .notehead").nth(2).click(force=True)
+    heard = page.evaluate(
+        "async id => Object.keys((await (await fetch(`/songs/${id}/score.json`)).json()).notes)",
+        page.evaluate("player.id"),
+    )
+    page.locator(f"fs-score g.note#{heard[2]} .notehead").click(force=True)
     page.locator("fs-score .delete").click()
     (edit,) = edits.json_value()
     assert (edit["kind"], edit["to"], edit["stem"]) == ("note", None, "mix")

@@ -33,7 +33,7 @@ style.replaceSync(`
   .doubts { padding-bottom: 8px; min-height: 44px; }
   .swatch { width: 0.8em; height: 0.8em; border-radius: 50%; background: #b45309; }
   .paper {
-    position: relative; overflow-y: auto; overflow-x: hidden; height: min(78vh, 1000px); min-height: 320px;
+    position: relative; overflow-y: auto; overflow-x: hidden; min-height: 240px; max-height: min(78vh, 1000px);
     border: 1px solid var(--line); border-radius: 8px; background: #fdfcf9; color: #111; scrollbar-gutter: stable;
   }
   .paper[aria-busy="true"] .page { opacity: 0.5; }
@@ -48,7 +48,7 @@ style.replaceSync(`
   }
   .cursor.still { display: none; }
   .empty { padding: 24px; }
-  @media (max-width: 480px) { .paper { height: 64vh; } .now { min-width: 9.5em; } }
+  @media (max-width: 480px) { .paper { max-height: 64vh; } .now { min-width: 9.5em; } }
 `);
 
 const markup = `
@@ -434,8 +434,7 @@ class Score extends HTMLElement {
     const moment = head && this.#data.timemap.find((each) => each.ids.includes(head.id));
     if (moment) {
       this.#player.seek(moment.start);
-      const note = this.#own.get(head.id);
-      if (note) this.#choose(note.ids[0], false);
+      this.#choose(this.#own.get(head.id)?.ids[0] ?? null, false);
     } else if (measure) {
       this.#player.seek(this.#data.bars[this.#measures.indexOf(measure)]?.start ?? 0);
     }
