@@ -245,7 +245,9 @@ def _evaluate_tab(jobs: Jobs) -> None:
                 label="What to compare",
                 elem_id="kind",
             )
-            reference = gr.File(label="Reference: what is right", file_count="multiple", elem_id="reference", height=140)
+            reference = gr.File(
+                label="Reference: what is right", file_count="multiple", elem_id="reference", height=140
+            )
             estimate = gr.File(
                 label="Estimate (empty: the song that is open)",
                 file_count="multiple",
@@ -309,7 +311,9 @@ def _option(field: Any, visible: bool) -> Any:
 
 def _suffixes(kind: str) -> str:
     suffixes = KINDS[kind].suffixes
-    sort = f"One file each: {', '.join(suffixes)}." if suffixes else "The recordings of the stems, named alike."
+    sort = (
+        f"One file each: {', '.join(suffixes)}." if suffixes else "The recordings of the stems, named alike."
+    )
     return views.said(sort)
 
 
@@ -359,7 +363,9 @@ def _endpoints(jobs: Jobs) -> None:
     words = gr.Textbox("", visible=False, label="words")
     settings = gr.JSON({}, visible=False, label="settings")
     kind = gr.Textbox(visible=False, label="kind")
-    one, other = (gr.File(visible=False, file_count="multiple", label=label) for label in ("reference", "estimate"))
+    one, other = (
+        gr.File(visible=False, file_count="multiple", label=label) for label in ("reference", "estimate")
+    )
     files = gr.File(visible=False, file_count="multiple", label="files")
     found = gr.JSON(visible=False, label="measures")
     call = gr.Button(visible=False)
@@ -372,7 +378,10 @@ def _endpoints(jobs: Jobs) -> None:
             given = dict(settings or {})
             options = given.pop("options", {})
             id = jobs.submit(
-                _given_file(song, "song"), Path(song or "").name, chosen_settings(preset, given, options), words
+                _given_file(song, "song"),
+                Path(song or "").name,
+                chosen_settings(preset, given, options),
+                words,
             )
             done = jobs.wait(id)
             if done.state != "done":
@@ -384,7 +393,9 @@ def _endpoints(jobs: Jobs) -> None:
                 _link(source, folder / name_of(done.title, file))
         return [str(path) for path in sorted(folder.iterdir())]
 
-    def notate(notes: str | None, beats: str | None = None, settings: dict[str, Any] | None = None) -> list[str]:
+    def notate(
+        notes: str | None, beats: str | None = None, settings: dict[str, Any] | None = None
+    ) -> list[str]:
         """Performed MIDI becomes a score, in every format."""
         with _told():
             chosen = chosen_settings("full band", settings or {})
@@ -395,7 +406,10 @@ def _endpoints(jobs: Jobs) -> None:
         return [str(path) for path in made]
 
     def evaluate(
-        kind: str, reference: list[str] | None, estimate: list[str] | None, settings: dict[str, Any] | None = None
+        kind: str,
+        reference: list[str] | None,
+        estimate: list[str] | None,
+        settings: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The measures of an estimate against a reference."""
         with _told(), tempfile.TemporaryDirectory() as folder:

@@ -149,5 +149,3 @@ def _models(kind: str, rows: Sequence[ModelRow]) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
-
-

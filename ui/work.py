@@ -1,0 +1,102 @@
+"""Short work of the page besides songs: comparing files, and writing performed MIDI as a score.
+
+The functions are called in warm processes (``ui.warm``): what they take and give are paths and JSON.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from evaluation.kinds import KINDS, Kind
+from pipeline.settings import Settings
+from separation.engines import FullscoreError
+
+NOTATED = ("score.musicxml", "score.mxl", "score.mid", "score.pdf")
+PICTURES = (".svg", ".html")  # that a browser shows
+SIDES = ("reference", "estimate")
+
+
+def compared(
+    kind: str, reference: Sequence[Path], estimate: Sequence[Path], given: Mapping[str, Any], out: Path
+) -> tuple[dict[str, Any], Path | None]:
+    """The measures of ``estimate`` against ``reference``, and a picture in ``out`` where the kind has one.
+
+    Each is one file or the folder of a run, or the recordings of stems. Raises FullscoreError, in which files
+    have their names only.
+    """
+    from evaluation.report import evaluate
+
+    chosen = KINDS[kind]
+    names = [field.name for field in fields(chosen.settings)]
+    if unknown := set(given) - set(names):
+        raise FullscoreError(
+            f"{kind} have no option '{min(unknown)}'; they have: {', '.join(names) or 'none'}"
+        )
+    settings = chosen.settings(**given)
+    paths = [
+        _as_one(chosen, files, out / side) for side, files in zip(SIDES, (reference, estimate), strict=True)
+    ]
+    try:
+        measures = evaluate(kind, *paths, settings)
+        picture = _picture(chosen, paths, settings, out)
+    except FullscoreError as error:
+        raise FullscoreError(_plain(str(error), paths)) from error
+    return measures, picture
+
+
+def _as_one(kind: Kind, files: Sequence[Path], folder: Path) -> Path:
+    """The one path that stands for the files of one side."""
+    if not files:
+        raise FullscoreError(f"choose a file for the {folder.name}")
+    if len(files) == 1 and (kind.suffixes or files[0].is_dir()):
+        return files[0]
+    if kind.suffixes:
+        raise FullscoreError(f"{kind.name} are compared file by file: choose one {folder.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    return folder
+
+
+def _picture(kind: Kind, paths: Sequence[Path], settings: object, out: Path) -> Path | None:
+    suffix = next((suffix for suffix in PICTURES if suffix[1:] in kind.shows), None)
+    if suffix is None:
+        return None
+    picture = out / f"{kind.name}{suffix}"
+    kind.show(paths[0], paths[1], settings, picture)
+    return picture if picture.is_file() else None
+
+
+def _plain(message: str, paths: Sequence[Path]) -> str:
+    for path in paths:
+        message = message.replace(str(path), "this song" if (path / "report.json").is_file() else path.name)
+    return message
+
+
+def notated(midi: Path, beats: Path | None, settings: Settings, out: Path) -> list[Path]:
+    """Write a performance as a score into the folder ``out``, in every format. Raises FullscoreError."""
+    from notation.export import write_score
+    from pipeline.notate import notate_file
+
+    made = [out / f"{midi.stem}{Path(name).suffix}" for name in NOTATED]
+    try:
+        written = notate_file(
+            midi,
+            made[0],
+            beats,
+            tempo=settings.tempo,
+            time_signature=settings.time_signature,
+            key=settings.key,
+            pick_up=settings.pick_up_beats,
+            simplify=settings.simplify,
+            chords=settings.chords,
+        )
+    except FullscoreError as error:
+        raise FullscoreError(_plain(str(error), [midi, *([beats] if beats else [])])) from error
+    for path in made[1:]:
+        write_score(written.score, path)
+    return made
