@@ -152,7 +152,7 @@ def _sections(
             yield Section(f"Pooled {kind}", "All songs as if one.", Table(columns, tuple(rows)))
     if comparison is not None:
         yield from _compared(comparison, link)
-    yield Section("Songs", "The main measures of each song.", _songs(results, link))
+    yield from _songs(results, link)
     yield Section(
         "Costs",
         "Seconds of all songs together, and the highest memory of any.",
@@ -188,23 +188,27 @@ def _by_kind(results: Results) -> Table:
     return Table(("measure", "songs", "ours", "beside", "its", "ratio", "what it says"), tuple(rows))
 
 
-def _songs(results: Results, link: Callable[[str], str]) -> Table:
-    columns = [
-        (kind, name, peer)
-        for kind, entry in results["corpus"].items()
-        for name in _first_measures(kind, entry["measures"])
-        for peer in (None, *entry["peers"])
-        if peer is None or name in entry["peers"][peer]["measures"]
-    ]
-    rows = []
-    for song, row in results["songs"].items():
-        cells = [Cell(song, link=link(song))]
-        for kind, name, peer in columns:
-            source = row["peers"].get(peer, {}).get("measures", {}) if peer else row["measures"].get(kind, {})
-            cells.append(_figure(source.get(name)))
-        rows.append(tuple(cells))
-    heads = (f"{kind}: {name}{f' ({peer})' if peer else ''}" for kind, name, peer in columns)
-    return Table(("song", *heads), tuple(rows))
+def _songs(results: Results, link: Callable[[str], str]) -> Iterator[Section]:
+    """For each kind the main measures of the songs that have them, with the peers' beside."""
+    for kind, entry in results["corpus"].items():
+        columns = [
+            (name, peer)
+            for name in _first_measures(kind, entry["measures"])
+            for peer in (None, *entry["peers"])
+            if peer is None or name in entry["peers"][peer]["measures"]
+        ]
+        rows = []
+        for song, row in results["songs"].items():
+            if kind not in row["measures"]:
+                continue
+            beside = {name: found.get("measures", {}) for name, found in row["peers"].items()}
+            sources = (
+                (row["measures"][kind] if peer is None else beside.get(peer, {})) for _, peer in columns
+            )
+            figures = (_figure(source.get(name)) for source, (name, _) in zip(sources, columns, strict=True))
+            rows.append((Cell(song, link=link(song)), *figures))
+        heads = (name if peer is None else f"{name} ({peer})" for name, peer in columns)
+        yield Section(f"Songs: {kind}", "", Table(("song", *heads), tuple(rows)))
 
 
 def _first_measures(kind: str, measures: Mapping[str, float | None]) -> list[str]:
@@ -443,7 +447,10 @@ def _cell(cell: Cell, number: bool) -> str:
 def _failures(songs: Mapping[str, Any]) -> Iterator[str]:
     failed = {name: row["failed"] for name, row in songs.items() if row["failed"]}
     if failed:
-        lines = "".join(f"<p><b>{_text(name)}</b> failed: {_text(why)}</p>" for name, why in failed.items())
+        lines = "".join(
+            f'<p><a href="{_link(_song_id(name))}">{_text(name)}</a> failed: {_text(why)}</p>'
+            for name, why in failed.items()
+        )
         yield f'<div class="failed">{lines}</div>'
 
 
