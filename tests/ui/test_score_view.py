@@ -286,6 +286,7 @@ def test_pieces_join_to_the_track(made: Path, tmp_path: Path) -> None:
 # In a browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DOUBTFUL = 0.1  # confidence of one of the notes
 PAGE = """<!doctype html><html lang="en"><title>Views</title><body>
 <script type="module" src="/fullscore/score.js"></script>
 <script type="module" src="/fullscore/mixer.js"></script>
@@ -322,6 +323,10 @@ def views(results: tuple[Path, str], request: pytest.FixtureRequest) -> Iterator
     from ui.server import create, served
 
     folder, id = results
+    heard = folder / id / "made/notes.json"
+    notes = json.loads(heard.read_text())
+    notes["notes"][1]["confidence"] = DOUBTFUL
+    heard.write_text(json.dumps(notes))
     with (
         Jobs(folder) as jobs,
         gr.Blocks() as blocks,
@@ -403,14 +408,16 @@ def test_the_score_is_transposed_zoomed_and_played_by_keys(views: Any) -> None:
     page.wait_for_function("player.playing")
     page.keyboard.press(" ")
     assert not page.evaluate("player.playing")
-    heard = page.evaluate(
-        "async id => Object.keys((await (await fetch(`/songs/${id}/score.json`)).json()).notes)",
-        page.evaluate("player.id"),
-    )
-    page.locator(f"fs-score g.note#{heard[2]} .notehead").click(force=True)
-    page.locator("fs-score .delete").click()
-    (edit,) = edits.json_value()
-    assert (edit["kind"], edit["to"], edit["stem"]) == ("note", None, "mix")
+    expect(page.locator("fs-score .count")).to_have_text("1 doubtful note")
+    page.keyboard.press("n")
+    expect(page.locator("fs-score span.chosen")).to_contain_text(f"{DOUBTFUL:.0%}".replace("%", " % sure"))
+    selected = page.evaluate("player.time")
+    for action in ("keep", "delete"):
+        page.locator(f"fs-score .{action}").click()
+    kept, deleted = edits.json_value()
+    assert kept == {**deleted, "to": deleted["pitch"]}
+    assert (deleted["kind"], deleted["to"], deleted["stem"]) == ("note", None, "mix")
+    assert deleted["onset"] == pytest.approx(selected, abs=0.05)
 
 
 @pytest.mark.browser

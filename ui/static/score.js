@@ -104,6 +104,7 @@ class Score extends HTMLElement {
   #measures = [];
   #lit = new Set();
   #chosen = null; // the first id of the selected note
+  #last = null; // what was known of it, by which it is found in a score written anew
   #free = 0;
   #settled = 0;
 
@@ -118,6 +119,7 @@ class Score extends HTMLElement {
     this.#ends = new AbortController();
     const { signal } = this.#ends;
     document.addEventListener("fs-changed", (event) => this.#changed(event), { signal });
+    document.addEventListener("fs-select", (event) => this.#selected(event), { signal });
     const sizes = new ResizeObserver(() => this.#resized());
     sizes.observe(this.#get(".paper"));
     signal.addEventListener("abort", () => sizes.disconnect());
@@ -142,7 +144,7 @@ class Score extends HTMLElement {
 
   #open() {
     const id = this.getAttribute("song");
-    this.#parts = this.#chosen = this.#data = null;
+    this.#parts = this.#chosen = this.#last = this.#data = null;
     this.#engraved = 0;
     if (!id) return;
     this.#player = playerOf(id);
@@ -197,6 +199,7 @@ class Score extends HTMLElement {
     this.#get(".smaller").disabled = this.#zoom === 0;
     this.#get(".larger").disabled = this.#zoom === ZOOMS.length - 1;
     if (top > 0) this.#bring(this.#measures[top], "instant");
+    this.#chosen = this.#last && this.#find(this.#last);
     this.#showChosen();
     this.#showPage();
     this.#follow();
@@ -333,27 +336,43 @@ class Score extends HTMLElement {
 
   #choose(id, bring = true) {
     this.#chosen = id;
+    this.#last = this.#data.notes[id] ?? null;
     this.#showChosen();
-    const note = this.#data.notes[id];
-    if (!note) return;
+    if (!this.#last) return;
     if (bring) {
       this.#free = performance.now() + FREE_MS;
       this.#bring(this.#notes.get(id)?.closest("g.measure"));
-      this.#player.seek(note.start);
+      this.#player.seek(this.#last.start);
     }
-    const { stem, onset, pitch } = note;
+    const { stem, onset, pitch } = this.#last;
     this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail: { stem, onset, pitch } }));
+  }
+
+  // The first id of the written note that stands for a heard one, whose pitch may have been corrected.
+  #find({ stem, onset, pitch }) {
+    const same = Object.values(this.#data.notes)
+      .filter((note) => note.stem === stem && Math.abs(note.onset - onset) < 0.001)
+      .sort((one, other) => Math.abs(one.pitch - pitch) - Math.abs(other.pitch - pitch));
+    return same[0]?.ids[0] ?? null;
+  }
+
+  // A note was selected in another view.
+  #selected(event) {
+    if (!this.#data || event.target === this) return;
+    this.#chosen = event.detail ? this.#find(event.detail) : null;
+    this.#last = this.#data.notes[this.#chosen] ?? null;
+    this.#showChosen();
+    if (!this.#player.playing) this.#bring(this.#notes.get(this.#chosen)?.closest("g.measure"));
   }
 
   #step(by) {
     const { uncertain, notes } = this.#data;
     if (!uncertain.length) return;
-    const at = uncertain.indexOf(this.#chosen);
-    const from = this.#chosen && notes[this.#chosen] ? notes[this.#chosen].start : this.#player.time;
-    let to = at + by;
-    if (at < 0) {
+    let to = uncertain.indexOf(this.#chosen) + by;
+    if (!uncertain.includes(this.#chosen)) {
+      const from = this.#last?.start ?? this.#player.time;
       const after = uncertain.findIndex((id) => notes[id].start >= from);
-      to = by > 0 ? (after < 0 ? 0 : after) : (after < 0 ? uncertain.length : after) - 1;
+      to = (after < 0 ? uncertain.length : after) - (by < 0 ? 1 : 0);
     }
     this.#choose(uncertain[(to + uncertain.length) % uncertain.length]);
   }
@@ -367,13 +386,12 @@ class Score extends HTMLElement {
     this.#get(".count").textContent = at < 0 ? many : `${at + 1} of ${many}`;
     for (const button of [".previous", ".next"]) this.#get(button).disabled = !uncertain.length;
     this.#get(".doubts").hidden = false;
-    this.#get(".edits").hidden = !note;
+    this.#get(".edits").hidden = at < 0; // of any other note the page has the corrections
     this.#get("span.chosen").textContent = note
       ? `Bar ${note.bar}, ${note.part}: ${note.name}, ${Math.round(100 * note.confidence)} % sure`
       : "";
     for (const id of note?.ids ?? []) this.#notes.get(id)?.classList.add("chosen");
     for (const button of [".lower", ".higher"]) this.#get(button).hidden = note?.stem === "drums";
-    this.#get(".keep").hidden = at < 0;
   }
 
   #edit(change) {
