@@ -150,8 +150,18 @@ def _parser() -> argparse.ArgumentParser:
     models.add_argument("--offline", action="store_true", help="never download anything")
 
     page = command("ui", _ui, "open the web page")
-    page.add_argument("--host", default="127.0.0.1")
-    page.add_argument("--port", type=_usage(_port), default=7860)
+    page.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 lets other machines in (default: this one)"
+    )
+    page.add_argument("--port", type=_usage(_port), default=7860, help="(default: 7860)")
+    page.add_argument("--auth", type=_usage(_login), metavar="USER:PASSWORD", help="what the page asks for")
+    page.add_argument("--root-path", default="", help="where a proxy shows the page, such as /music")
+    page.add_argument("--max-upload-mb", type=_usage(_positive), default=200.0, help="(default: 200)")
+    page.add_argument("--max-minutes", type=_usage(_positive), default=30.0, help="of a song (default: 30)")
+    page.add_argument("--jobs", type=_usage(_count), default=1, help="songs worked on at once (default: 1)")
+    page.add_argument("--keep-hours", type=_usage(_positive), default=24.0, help="of a song (default: 24)")
+    page.add_argument("--results", type=Path, help="where songs are kept (default: in your data folder)")
+    page.add_argument("--share", action="store_true", help="show it to the internet, by Gradio's tunnel")
     return parser
 
 
@@ -211,6 +221,26 @@ def _number(text: str) -> float:
     if not (math.isfinite(number) and number >= 0):
         raise FullscoreError(f"'{text}' is not a number from 0 upwards")
     return number
+
+
+def _positive(text: str) -> float:
+    number = _number(text)
+    if not number:
+        raise FullscoreError(f"'{text}' is too little: give a number above 0")
+    return number
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise FullscoreError(f"'{text}' is not a count: give a whole number from 1 upwards")
+    return int(text)
+
+
+def _login(text: str) -> tuple[str, str]:
+    user, _, password = text.partition(":")
+    if not (user and password):
+        raise FullscoreError("a login is USER:PASSWORD")
+    return user, password
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -410,7 +440,18 @@ def _models(given: argparse.Namespace) -> int:
 def _ui(given: argparse.Namespace) -> int:
     from ui.app import launch
 
-    launch(given.host, given.port)
+    launch(
+        given.host,
+        given.port,
+        auth=given.auth,
+        root_path=given.root_path,
+        max_upload_mb=given.max_upload_mb,
+        max_minutes=given.max_minutes,
+        jobs=given.jobs,
+        share=given.share,
+        keep_hours=given.keep_hours,
+        results=given.results,
+    )
     return DONE
 
 
