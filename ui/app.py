@@ -205,7 +205,7 @@ def _engine_options(jobs: Jobs) -> gr.State:
     )
     reset = gr.Button("Take back what was set here", size="sm", visible=False)
 
-    @gr.render([engine, chosen], triggers=[engine.change, reset.click])
+    @gr.render([engine, chosen], triggers=[engine.change, reset.click])  # type: ignore[untyped-decorator]
     def show(engine: str, before: Mapping[str, str]) -> None:
         if not engine:
             return
@@ -333,7 +333,7 @@ def _models_tab() -> None:
         fetch = gr.Button("Fetch", variant="primary", elem_id="fetch")
     told = gr.HTML(elem_id="fetched", min_height=60)
 
-    def get(name: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, Any, str]:  # noqa: B008
+    def get(name: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, Any, str]:
         if not name:
             return views.told("Choose a model first."), gr.skip(), gr.skip()
         progress(0.0, desc=f"fetching {name}")

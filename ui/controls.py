@@ -71,13 +71,8 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 def preset_control() -> gr.Radio:
     """The choice of a preset."""
-    return gr.Radio(
-        [preset.name for preset in PRESETS],
-        value=PRESETS[0].name,
-        label="What is it?",
-        info="; ".join(f"{preset.name}: {preset.about}" for preset in PRESETS) + ".",
-        elem_id="preset",
-    )
+    choices = [(f"{preset.name} – {preset.about}", preset.name) for preset in PRESETS]
+    return gr.Radio(choices, value=PRESETS[0].name, label="What is it?", elem_id="preset")
 
 
 def settings_controls() -> list[Any]:
@@ -139,7 +134,8 @@ def chosen_settings(
 ) -> Settings:
     """The settings of a preset, over which goes what was given by the names of ``Settings``.
 
-    ``options`` are those of engines, such as {"htdemucs.shifts": "2"}. Raises FullscoreError for what can't be.
+    ``options`` are those of engines, such as {"htdemucs.shifts": "2"}. Raises FullscoreError for what can't
+    be.
     """
     presets = {preset.name.casefold(): preset for preset in PRESETS}
     if preset.casefold() not in presets:

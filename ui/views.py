@@ -28,9 +28,9 @@ METERS = ("2/4", "3/4", "4/4", "5/4", "2/2", "3/8", "6/8", "7/8", "9/8", "12/8")
 
 WITHOUT = {
     "separator": (
-        "Without one of these, stems are separated by simpler means (median filtering and repetition). A full "
-        "band's score is a sketch then: key, chords, meter and drums are mostly right, bass and accompaniment "
-        "about half, the voice about a third. A piano or a voice alone needs no separation."
+        "Without one of these, stems are separated by simpler means (median filtering and repetition). A "
+        "full band's score is a sketch then: key, chords, meter and drums are mostly right, bass and "
+        "accompaniment about half, the voice about a third. A piano or a voice alone needs no separation."
     ),
     "lyrics": (
         "Without one of these no words are heard. Words that you give yourself are timed by the voice "
@@ -43,7 +43,7 @@ MIME = {".svg": "image/svg+xml", ".html": "text/html", ".pdf": "application/pdf"
 
 
 def hints(max_upload_mb: float, max_minutes: float) -> str:
-    """What may be handed in. ``static/page.js`` reads the limits and says so before an upload that is too big."""
+    """What may be handed in. ``static/page.js`` reads the limits, and says what is too big at once."""
     return (
         f'<p class="fs-hint" id="limits" data-mb="{max_upload_mb:g}" data-minutes="{max_minutes:g}">'
         f"Any usual audio or video file of up to {max_upload_mb:g} MB and {max_minutes:g} minutes.</p>"
@@ -118,7 +118,8 @@ def picture(path: Path) -> str:
         page = escape(path.read_text(encoding="utf-8"))
         return f'<iframe class="fs-picture" sandbox title="Differences" srcdoc="{page}"></iframe>'
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<div class="fs-scroll"><img class="fs-picture" alt="Differences" src="data:{mime};base64,{data}"></div>'
+    image = f'<img class="fs-picture" alt="Differences" src="data:{mime};base64,{data}">'
+    return f'<div class="fs-scroll">{image}</div>'
 
 
 # Models

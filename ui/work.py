@@ -17,7 +17,6 @@ from separation.engines import FullscoreError
 
 NOTATED = ("score.musicxml", "score.mxl", "score.mid", "score.pdf")
 PICTURES = (".svg", ".html")  # that a browser shows
-SIDES = ("reference", "estimate")
 
 
 def compared(
@@ -37,14 +36,13 @@ def compared(
             f"{kind} have no option '{min(unknown)}'; they have: {', '.join(names) or 'none'}"
         )
     settings = chosen.settings(**given)
-    paths = [
-        _as_one(chosen, files, out / side) for side, files in zip(SIDES, (reference, estimate), strict=True)
-    ]
+    right = _as_one(chosen, reference, out / "reference")
+    made = _as_one(chosen, estimate, out / "estimate")
     try:
-        measures = evaluate(kind, *paths, settings)
-        picture = _picture(chosen, paths, settings, out)
+        measures = evaluate(kind, right, made, settings)
+        picture = _picture(chosen, right, made, settings, out)
     except FullscoreError as error:
-        raise FullscoreError(_plain(str(error), paths)) from error
+        raise FullscoreError(_plain(str(error), [right, made])) from error
     return measures, picture
 
 
@@ -62,12 +60,12 @@ def _as_one(kind: Kind, files: Sequence[Path], folder: Path) -> Path:
     return folder
 
 
-def _picture(kind: Kind, paths: Sequence[Path], settings: object, out: Path) -> Path | None:
+def _picture(kind: Kind, reference: Path, estimate: Path, settings: object, out: Path) -> Path | None:
     suffix = next((suffix for suffix in PICTURES if suffix[1:] in kind.shows), None)
     if suffix is None:
         return None
     picture = out / f"{kind.name}{suffix}"
-    kind.show(paths[0], paths[1], settings, picture)
+    kind.show(reference, estimate, settings, picture)
     return picture if picture.is_file() else None
 
 

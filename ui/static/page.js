@@ -82,8 +82,8 @@ const markup = `
               <div class="row"><label for="fs-clef">Clef</label><span><select id="fs-clef" class="clef"></select></span></div>
               <div class="row"><label for="fs-octave">Written</label><span><select id="fs-octave" class="octave"></select></span></div>
               <div class="row"><span>Sounds</span><span>
-                <button class="down" type="button">Octave down</button>
-                <button class="up" type="button">Octave up</button></span></div>
+                <button class="down" type="button" aria-label="Move the part an octave down">−8ve</button>
+                <button class="up" type="button" aria-label="Move the part an octave up">+8ve</button></span></div>
             </fieldset>
             <fieldset class="note"><legend>Note</legend>
               <p class="which quiet"></p>
@@ -291,7 +291,7 @@ class Song extends HTMLElement {
     const { warnings } = this.#state;
     const remarks = this.#get(".remarks");
     remarks.hidden = !warnings.length;
-    remarks.querySelector("summary").textContent = warnings.length === 1 ? "A remark" : `${warnings.length} remarks`;
+    remarks.querySelector("summary").textContent = warnings.length === 1 ? "1 remark" : `${warnings.length} remarks`;
     remarks.querySelector("ul").replaceChildren(...warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
   }
 
