@@ -68,6 +68,11 @@ export function showPlaying(button, player) {
   if (button.dataset.shown !== shown) button.innerHTML = icon((button.dataset.shown = shown));
 }
 
+/** Set the text of an element, which is laid out anew only where that changes. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** What a server answered, as JSON; an error has its sentence. */
 export async function answered(response) {
   if (response.ok) return response.json();

@@ -14,7 +14,7 @@ style.replaceSync(`
   .bar { padding-bottom: 8px; }
   .now { min-width: 7em; }
   .lines {
-    overflow-y: auto; overscroll-behavior: contain; height: min(58vh, 540px); min-height: 300px; margin: 0;
+    overflow-y: auto; overscroll-behavior: contain; max-height: max(58vh, 300px); margin: 0;
     padding: 12px 8px; border: 1px solid var(--line); border-radius: 8px; background: var(--ground); position: relative;
   }
   ol { list-style: none; margin: 0 0 18px; padding: 0; }

@@ -3,7 +3,7 @@
 // Every track has a level, mute and solo. At first only the recording is heard; the others are muted.
 
 import { clock, playerOf } from "./player.js";
-import { look, showPlaying } from "./look.js";
+import { look, showPlaying, write } from "./look.js";
 
 const style = new CSSStyleSheet();
 style.replaceSync(`
@@ -129,8 +129,9 @@ class Mixer extends HTMLElement {
     const place = this.#get(".place");
     place.max = duration || 1;
     place.value = time;
-    place.setAttribute("aria-valuetext", clock(time));
-    this.#get(".now").textContent = `${clock(time)} / ${clock(duration)}`;
+    const now = clock(time);
+    if (place.getAttribute("aria-valuetext") !== now) place.setAttribute("aria-valuetext", now);
+    write(this.#get(".now"), `${now} / ${clock(duration)}`);
   }
 }
 

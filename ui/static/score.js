@@ -8,7 +8,7 @@
 // N and P go to the next and the previous doubtful note.
 
 import { addressOf, clock, playerOf } from "./player.js";
-import { answered, icon, look, showPlaying } from "./look.js";
+import { answered, icon, look, showPlaying, write } from "./look.js";
 
 const ZOOMS = [0.5, 0.65, 0.8, 1, 1.25, 1.6, 2];
 const NARROW = 600; // pixels of width below which notes begin a step smaller
@@ -255,7 +255,7 @@ class Score extends HTMLElement {
     const { time, duration } = this.#player;
     const bar = this.#bar(time);
     const where = bar < 0 ? "" : ` · bar ${this.#data.bars[bar].number}`;
-    this.#get(".now").textContent = `${clock(time)} / ${clock(duration)}${where}`;
+    write(this.#get(".now"), `${clock(time)} / ${clock(duration)}${where}`);
   }
 
   #showPage() {
