@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import verovio
 
+from evaluation.scorefile import read_score
 from lyrics.words import Line, Lyrics, Syllable, Word
 from notation import export
 from notation.events import Key
@@ -26,7 +27,7 @@ from transcription.beatgrid import BeatGrid
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 from ui.jobs import Jobs
-from ui.score_data import TRANSPOSITIONS, score_view
+from ui.score_data import TRANSPOSITIONS, score_view, written_notes
 from ui.synth import played_notes, score_audio
 from ui.tracks import PIECE_S, NoSuchPieceError, piece_of, track_list
 
@@ -124,6 +125,16 @@ def test_times_agree_with_the_timemap_of_verovio(made: Path) -> None:
                 assert own[id] == pytest.approx(at, abs=0.002)
                 compared += 1
     assert compared > 8
+
+
+def test_notes_are_read_as_evaluation_reads_them(made: Path) -> None:
+    root = ET.parse(made / "score.musicxml").getroot()
+    bars, notes = written_notes(root)
+    score = read_score(made / "score.musicxml")
+    assert [(note.onset, note.end, note.pitch) for note in notes if note.name] == [
+        (note.onset, note.end, note.pitch) for note in score.notes
+    ]
+    assert [(start, end) for _, start, end in bars] == [(bar.start, bar.end) for bar in score.bars]
 
 
 # Doubtful notes

@@ -14,7 +14,7 @@ style.replaceSync(`
     display: grid; grid-template-columns: minmax(7em, 12em) 1fr auto auto; align-items: center; gap: 4px 12px;
     padding: 6px 0; border-top: 1px solid var(--line);
   }
-  li.silent .name, li.silent input { opacity: 0.6; }
+  li.silent .name, li.silent input { opacity: 0.75; }
   .mute[aria-pressed="true"] { background: none; border-color: var(--text); color: inherit; text-decoration: line-through; }
   li .error { grid-column: 1 / -1; margin: 0; }
   @media (max-width: 480px) {

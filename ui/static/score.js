@@ -34,17 +34,18 @@ style.replaceSync(`
   .swatch { width: 0.8em; height: 0.8em; border-radius: 50%; background: #b45309; }
   .paper {
     position: relative; overflow-y: auto; overflow-x: hidden; min-height: 240px; max-height: min(78vh, 1000px);
-    border: 1px solid var(--line); border-radius: 8px; background: #fdfcf9; color: #111; scrollbar-gutter: stable;
+    border: 1px solid var(--line); border-radius: 8px; background: #fdfcf9; color: #111; color-scheme: light;
+    scrollbar-gutter: stable;
   }
   .paper[aria-busy="true"] .page { opacity: 0.5; }
   .page { display: block; width: 100%; border-bottom: 1px dashed #0002; }
   .page svg { display: block; width: 100%; height: auto; }
   .page g.note { cursor: pointer; }
   .page g.doubtful { fill: #b45309; color: #b45309; }
-  .page g.lit { fill: #0f8a80; color: #0f8a80; }
+  .page g.lit { fill: #0b7a71; color: #0b7a71; }
   .page g.chosen { fill: #be185d; color: #be185d; }
   .cursor {
-    position: absolute; z-index: 1; width: 18px; border-radius: 5px; background: #0f8a8030; pointer-events: none;
+    position: absolute; z-index: 1; width: 18px; border-radius: 5px; background: #0b7a7133; pointer-events: none;
   }
   .cursor.still { display: none; }
   .empty { padding: 24px; }
@@ -83,7 +84,7 @@ const markup = `
     </span>
   </div>
   <p class="error" role="alert" hidden></p>
-  <div class="paper" tabindex="0" role="region" aria-label="Score"><div class="cursor still"></div></div>`;
+  <div class="paper" tabindex="0" role="region" aria-label="Score" aria-keyshortcuts="Space ArrowLeft ArrowRight + - N P"><div class="cursor still"></div></div>`;
 
 const NAMES = { concert: "concert pitch", "B flat": "B♭", "E flat": "E♭", F: "F" };
 
