@@ -279,8 +279,8 @@ def _evaluate_tab(jobs: Jobs) -> None:
         try:
             if not estimate and not song:
                 raise FullscoreError("choose an estimate, or open a song in the first tab")
-            estimated = _paths(estimate) or [jobs.folder(song)]
             with tempfile.TemporaryDirectory() as folder:
+                estimated = _paths(estimate) or [_named(jobs, song, Path(folder))]
                 measures, picture = jobs.warm.call(
                     compared, kind, _paths(reference), estimated, given, Path(folder)
                 )
@@ -301,8 +301,15 @@ def _evaluate_tab(jobs: Jobs) -> None:
     )
 
 
+def _named(jobs: Jobs, id: str, folder: Path) -> Path:
+    """A song's folder under the song's title, by which pictures and messages call it."""
+    named = folder / name_of(jobs.state(id).title, "score")
+    named.symlink_to(jobs.folder(id))
+    return named
+
+
 def _option(field: Any, visible: bool) -> Any:
-    label, about = field.name.replace("_", " ").capitalize(), field.metadata["help"]
+    label, about = field.name.replace("_", " ").capitalize(), field.metadata["help"].capitalize()
     control = gr.Checkbox if isinstance(field.default, bool) else gr.Number
     if field.default is None or isinstance(field.default, str):
         control = gr.Textbox
@@ -330,7 +337,7 @@ def _models_tab() -> None:
     found = gr.HTML(lambda: views.models(weights.list_models()), elem_id="models-here", padding=False)
     with gr.Row(elem_id="fetching"):
         name = gr.Dropdown(_absent(), label="Fetch a model", elem_id="model")
-        fetch = gr.Button("Fetch", variant="primary", elem_id="fetch")
+        fetch = gr.Button("Fetch", variant="primary", elem_id="fetch", scale=0, min_width=140)
     told = gr.HTML(elem_id="fetched", min_height=60)
 
     def get(name: str | None, progress: gr.Progress = gr.Progress()) -> tuple[str, Any, str]:

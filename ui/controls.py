@@ -18,7 +18,7 @@ from lyrics import LYRICISTS
 from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
 from pipeline.weights import available
 from separation import SEPARATORS
-from separation.engines import FullscoreError, Registry
+from separation.engines import EngineSpec, FullscoreError, Registry
 from transcription import TRANSCRIBERS
 
 
@@ -81,18 +81,32 @@ def settings_controls() -> list[Any]:
 
 
 def _setting(field: dataclasses.Field[Any]) -> Any:
-    label = _LABELS.get(field.name, field.name.replace("_", " ").capitalize())
-    about = field.metadata["help"]
+    label = _LABELS.get(field.name, _words(field.name))
+    about = _sentence(field.metadata["help"])
     choices = field.metadata.get("choices")
     if field.name in _ENGINES:
         choices = (*_MORE_ENGINES[field.name], *_ENGINES[field.name].names())
-        about = "; ".join(f"{spec.name}: {spec.summary}" for spec in _ENGINES[field.name])
+        about = "; ".join(f"{spec.name}: {spec.summary}" for spec in _families(_ENGINES[field.name]))
         return gr.Dropdown([BY_PRESET, *choices], value=BY_PRESET, label=label, info=about)
     if choices:
         return gr.Dropdown(list(choices), value=field.default, label=label, info=about)
     if isinstance(field.default, bool):
         return gr.Checkbox(value=field.default, label=label, info=about)
     return gr.Textbox(value="", label=label, info=about)
+
+
+def _families(registry: Registry) -> list[EngineSpec]:
+    """The engines without those that are sizes of another."""
+    names = registry.names()
+    return [spec for spec in registry if not any(spec.name.startswith(f"{name}-") for name in names)]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def engine_names() -> list[str]:
@@ -116,7 +130,7 @@ def engine_options(engine: str) -> list[dict[str, Any]]:
 
 def option_control(option: Mapping[str, Any], value: str | None) -> Any:
     """The control of an engine's option; ``value`` is what was chosen before, if anything was."""
-    label, about, default = option["name"].replace("_", " ").capitalize(), option["help"], option["default"]
+    label, about, default = _words(option["name"]), _sentence(option["help"]), option["default"]
     if "choices" in option:
         return gr.Dropdown(list(option["choices"]), value=value or default, label=label, info=about)
     if isinstance(default, bool):

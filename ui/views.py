@@ -118,8 +118,8 @@ def picture(path: Path) -> str:
         page = escape(path.read_text(encoding="utf-8"))
         return f'<iframe class="fs-picture" sandbox title="Differences" srcdoc="{page}"></iframe>'
     data = base64.b64encode(path.read_bytes()).decode()
-    image = f'<img class="fs-picture" alt="Differences" src="data:{mime};base64,{data}">'
-    return f'<div class="fs-scroll">{image}</div>'
+    image = f'<img class="fs-picture" alt="The two, and where they differ" src="data:{mime};base64,{data}">'
+    return f'<div class="fs-scroll" tabindex="0" role="region" aria-label="Differences">{image}</div>'
 
 
 # Models

@@ -71,7 +71,7 @@ def _picture(kind: Kind, reference: Path, estimate: Path, settings: object, out:
 
 def _plain(message: str, paths: Sequence[Path]) -> str:
     for path in paths:
-        message = message.replace(str(path), "this song" if (path / "report.json").is_file() else path.name)
+        message = message.replace(str(path), path.name)
     return message
 
 

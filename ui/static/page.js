@@ -2,13 +2,16 @@
 //
 // It shows the song that the page's address names (?song=ID), so that the address finds it again, and asks the
 // server how it is until that has finished. Edits come up from its views and its own panel as `fs-edit`; they are
-// sent to the server, and `fs-changed` on the document tells every view to load anew.
+// sent to the server one after the other, and `fs-changed` on the document tells every view to load anew, or
+// `fs-refused` that nothing was changed.
 //
 // What is too big or too long to be handed in is told as soon as it is chosen, before it is uploaded.
 
 import { addressOf, clock, playerOf } from "./player.js";
 import { answered } from "./look.js";
+import "./lyrics.js";
 import "./mixer.js";
+import "./roll.js";
 import "./score.js";
 
 const ASKED_MS = 700; // between two questions how it goes
@@ -29,7 +32,9 @@ const STAGES = {
 // A view is offered as soon as what it shows is there.
 const VIEWS = [
   { name: "score", label: "Score", element: "fs-score", ready: (state) => state.state === "done" },
+  { name: "roll", label: "Piano roll", element: "fs-roll", ready: (state) => state.files.includes("notes.json") },
   { name: "stems", label: "Stems", element: "fs-mixer", ready: (state) => state.files.some((file) => file.startsWith("stems/")) },
+  { name: "lyrics", label: "Lyrics", element: "fs-lyrics", ready: (state) => state.stages.some((stage) => stage.name === "lyrics" && stage.share >= 1) },
 ];
 
 const FILES = {
@@ -119,6 +124,7 @@ class Song extends HTMLElement {
   #tapping = 0;
   #saying = 0;
   #busy = false;
+  #edits = []; // that wait for the one on its way
 
   connectedCallback() {
     if (!this.firstElementChild?.matches("section.song")) this.#build();
@@ -139,6 +145,7 @@ class Song extends HTMLElement {
     if (this.#id) playerOf(this.#id).pause();
     clearTimeout(this.#timer);
     this.#id = id;
+    this.#edits = [];
     this.#state = this.#report = this.#note = null;
     this.#view = this.#shown = "";
     document.body.classList.toggle("fs-open", Boolean(id));
@@ -209,9 +216,7 @@ class Song extends HTMLElement {
   #take(state) {
     const before = this.#state;
     this.#state = state;
-    if (before && before.version !== state.version) {
-      document.dispatchEvent(new CustomEvent("fs-changed", { detail: { song: this.#id } }));
-    }
+    if (before && before.version !== state.version) this.#announce("fs-changed");
     this.#show();
     if (state.state === "done" && (!this.#report || before?.version !== state.version)) this.#loadReport();
   }
@@ -363,36 +368,54 @@ class Song extends HTMLElement {
     this.#get(".clef").value = reading?.clef ?? "";
     this.#get(".octave").value = reading?.octave ?? "";
     const note = this.#note;
-    this.#setText(".which", note ? `${pitchName(note.pitch)} in ${note.stem}, at ${clock(note.onset)}` : "Click a note in the score to change it.");
+    this.#setText(".which", note ? `${pitchName(note.pitch)} in ${note.stem}, at ${clock(note.onset)}` : "Click a note in the score or the piano roll.");
     for (const button of this.querySelectorAll(".note button")) {
       button.disabled ||= !note || (note.stem === "drums" && "by" in button.dataset);
     }
   }
 
-  async #edit(edit) {
-    if (this.#busy) return;
+  #edit(edit) {
+    this.#edits.push(edit);
+    if (!this.#busy) this.#sendEdits();
+  }
+
+  async #sendEdits() {
     const id = this.#id;
     this.#busy = true;
     this.#say("Writing the score anew …", false);
     this.#showCorrections();
-    try {
-      const response = await fetch(addressOf(id, "corrections"), {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(edit),
-      });
-      const state = await answered(response);
-      if (id !== this.#id) return;
-      this.#keepNote(edit);
-      this.#say(edit.kind === "undo" ? "Undone." : edit.kind === "redo" ? "Done again." : "Corrected.");
-      this.#busy = false;
-      this.#take(state);
-    } catch (error) {
-      if (id === this.#id) this.#say(error.message, false, true);
-    } finally {
-      this.#busy = false;
-      if (id === this.#id) this.#showCorrections();
+    let last = null;
+    while (this.#edits.length && id === this.#id) {
+      const edit = this.#edits.shift();
+      try {
+        const response = await fetch(addressOf(id, "corrections"), {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(edit),
+        });
+        const state = await answered(response);
+        if (id !== this.#id) break;
+        last = edit;
+        this.#keepNote(edit);
+        const unchanged = state.version === this.#state.version;
+        this.#take(state);
+        if (unchanged) this.#announce("fs-changed");
+      } catch (error) {
+        if (id !== this.#id) break;
+        last = null;
+        this.#edits = [];
+        this.#say(error.message, false, true);
+        this.#announce("fs-refused");
+      }
     }
+    this.#busy = false;
+    if (id !== this.#id) return;
+    if (last) this.#say({ undo: "Undone.", redo: "Done again." }[last.kind] ?? "Corrected.");
+    this.#showCorrections();
+  }
+
+  #announce(name) {
+    document.dispatchEvent(new CustomEvent(name, { detail: { song: this.#id } }));
   }
 
   // The selected note goes with its edit.
