@@ -200,7 +200,10 @@ class Jobs:
     ) -> None:
         self.limit = limit
         self.max_upload_mb, self.max_minutes = max_upload_mb, max_minutes
-        self.warm = WarmProcesses()
+        self.warm = WarmProcesses(2)
+        """For what somebody waits for, a second or two."""
+        self.slow = WarmProcesses(1)
+        """For what may take longer, and must not be in the way of that."""
         self._folder = folder.resolve()
         self._keep_s = 3600 * keep_hours
         self._changed = threading.Condition()
@@ -341,6 +344,7 @@ class Jobs:
                 _kill(job.process)
             self._changed.notify_all()
         self.warm.close()
+        self.slow.close()
         for thread in self._threads:
             thread.join(KILLED_WITHIN_S)
         self._lock.close()

@@ -24,8 +24,10 @@ from separation.engines import FullscoreError
 
 logger = logging.getLogger(__name__)
 
-PROCESSES = 2
-PRELOADED = ("pipeline.correct", "music21", "verovio", "notation.notate", "notation.export", "scipy.signal")
+PRELOADED = (
+    "pipeline.correct", "notation.notate", "notation.export", "evaluation.chords", "transcription.recount",
+    "music21", "verovio", "ui.score_data", "ui.roll_data",
+)  # fmt: skip
 COMPRESSION = 3  # of gzip: a score's pages shrink to a sixth in a few milliseconds
 
 P = ParamSpec("P")
@@ -33,9 +35,10 @@ R = TypeVar("R")
 
 
 class WarmProcesses:
-    """At most ``PROCESSES`` processes, started when first there is work; one that dies is replaced."""
+    """At most so many ``processes``, started when first there is work; one that dies is replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -79,7 +82,7 @@ class WarmProcesses:
         with self._lock:
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(PROCESSES, context, initializer=_prepare)
+                self._pool = ProcessPoolExecutor(self._processes, context, initializer=_prepare)
             return self._pool
 
 
