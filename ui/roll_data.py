@@ -63,6 +63,7 @@ BLOCK_S = 60  # of sound that are read at once
 MARGIN_S = 1  # of sound to either side of it that the filters see
 COLUMNS_AT_ONCE = 2048
 QUIETEST = 1e-4  # amplitude: where a stem has nothing louder, it is silence
+NOTHING = 1e-20  # power: that of digital silence
 
 BEND_STEP_S = 0.04  # bends are thinned to this
 STRAIGHT = 0.08  # semitones: bends that stay within are left out
@@ -160,10 +161,13 @@ def lyrics(made: Path) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    words = [
-        {"text": word.text, "onset": round(word.onset, 3), "offset": round(word.offset, 3)}
-        for word in line.words
-    ]
+    words = []
+    rest = line.text
+    for word in line.words:  # Chinese and Japanese have no space between words
+        rest = rest[len(word.text) :]
+        times = {"onset": round(word.onset, 3), "offset": round(word.offset, 3)}
+        words.append({"text": word.text, **times, "space": rest.startswith(" ")})
+        rest = rest.removeprefix(" ")
     return {
         "starts_section": line.starts_section,
         "onset": words[0]["onset"],
@@ -210,7 +214,7 @@ def levels(sound: Samples) -> Levels:
         rows = slice(begin, end)
         weights = _weights(pitches[rows], RATE / divisor, window)
         for start, power in _powers(sounds[divisor], HOP // divisor, window, count):
-            level = 10 * np.log10(power @ weights + 1e-12) + TILT_DB * (pitches[rows] - LOWEST) / 12
+            level = 10 * np.log10(power @ weights + NOTHING) + TILT_DB * (pitches[rows] - LOWEST) / 12
             decibels[start : start + len(level), rows] = level
     full = max(float(decibels.max()), 20 * np.log10(QUIETEST))
     shares = np.clip(1 + (decibels - full) / RANGE_DB, 0, 1)

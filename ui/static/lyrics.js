@@ -160,12 +160,12 @@ class Words extends HTMLElement {
     time.type = "button";
     time.textContent = clock(line.onset);
     const text = document.createElement("p");
-    const words = line.words.map(({ text: word, onset, offset }) => {
+    const words = line.words.map(({ text: word, onset, offset, space }) => {
       const span = document.createElement("span");
       span.className = "word";
       span.textContent = word;
       span.addEventListener("click", () => this.#player.seek(onset));
-      text.append(span, " ");
+      text.append(span, space ? " " : "");
       return { onset, offset, span };
     });
     time.setAttribute("aria-label", `Go to ${clock(line.onset)}, ${line.words[0].text}`);

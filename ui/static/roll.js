@@ -577,6 +577,7 @@ class Roll extends HTMLElement {
       context.globalAlpha = note.uncertain ? 0.3 : bent ? 0.72 : 0.92;
       context.fill();
       context.globalAlpha = 1;
+      if (wide < 4 && !chosen) continue; // nothing would be left of it within a frame
       context.lineWidth = chosen ? 2 : 1;
       context.strokeStyle = chosen || !note.uncertain ? (chosen ? colours.text : colours.ground) : colours.accent;
       context.stroke();
@@ -656,9 +657,11 @@ class Roll extends HTMLElement {
         if (!BLACK.has(pitch % 12)) {
           context.fillStyle = "#0003";
           if ([0, 5].includes(pitch % 12)) context.fillRect(0, y + row - 0.5, keys, 1);
-          context.fillStyle = "#45494e";
-          if (pitch % 12 === 0) context.fillText(this.#name(pitch), keys - 22, y + row / 2);
         }
+      }
+      context.fillStyle = "#45494e";
+      for (let pitch = Math.ceil(low / 12) * 12; pitch <= high; pitch += 12) {
+        context.fillText(this.#name(pitch), keys - 22, this.#y(pitch) + row / 2);
       }
     }
     context.restore();
