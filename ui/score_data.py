@@ -40,6 +40,7 @@ from ui.synth import read_report, seconds_of
 WIDTH = 900  # CSS pixels
 NARROWEST, WIDEST = 200, 4000
 PAGE_SHAPE, LOWEST_PAGE = 0.65, 640  # height of a page: this share of its width, at least so many pixels
+SHORT_NAMES_BELOW = 600  # pixels of width, where the parts' names would take a bar's room
 SCALE = 38  # percent: staves are 27 pixels high
 TRANSPOSITIONS = {"concert": "", "B flat": "M2", "E flat": "M6", "F": "P5"}
 """How much higher than it sounds the player of such an instrument reads (verovio's interval)."""
@@ -99,6 +100,8 @@ def score_view(
     heard = matched(notes, times, stems, read_notes_json(made / "notes.json"))
     found = [(notes[index], heard[index]) for index in sorted(heard) if notes[index].part in visible]
     _keep_parts(root, visible)
+    if width < SHORT_NAMES_BELOW:
+        _shorten_names(root)
     pages, fonts = _engrave(root, interval, width)
     return {
         "pages": pages,
@@ -307,6 +310,14 @@ def _keep_parts(root: ET.Element, visible: Sequence[int]) -> None:
         for entry in list(listed):
             if entry.tag == "part-group" or entry.get("id") in gone:
                 listed.remove(entry)
+
+
+def _shorten_names(root: ET.Element) -> None:
+    """Call the parts by their abbreviations from the first system on."""
+    for entry in root.iter("score-part"):
+        name, short = entry.find("part-name"), entry.findtext("part-abbreviation")
+        if name is not None and short:
+            name.text = short
 
 
 def _move_signs(measure: ET.Element, to: ET.Element) -> None:

@@ -15,7 +15,8 @@ style.replaceSync(`
     padding: 6px 0; border-top: 1px solid var(--line);
   }
   li.silent .name, li.silent input { opacity: 0.75; }
-  .mute[aria-pressed="true"] { background: none; border-color: var(--text); color: inherit; text-decoration: line-through; }
+  .mute[aria-pressed="true"] { background: var(--quiet); border-color: var(--quiet); color: var(--ground); }
+  .hint { margin: 8px 0 0; font-size: 14px; }
   li .error { grid-column: 1 / -1; margin: 0; }
   @media (max-width: 480px) {
     li { grid-template-columns: 1fr auto auto; }
@@ -30,6 +31,7 @@ const markup = `
     <span class="now"></span>
   </div>
   <ul aria-label="Tracks"></ul>
+  <p class="quiet hint">Solo plays tracks alone, muted ones too. The stems together are the recording.</p>
   <p class="error trouble" role="alert" hidden></p>`;
 
 class Mixer extends HTMLElement {

@@ -349,19 +349,17 @@ class Score extends HTMLElement {
     this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail: { stem, onset, pitch } }));
   }
 
-  // The first id of the written note that stands for a heard one, whose pitch may have been corrected.
+  // The first id of the written note that stands for a heard one.
   #find({ stem, onset, pitch }) {
-    const same = Object.values(this.#data.notes)
-      .filter((note) => note.stem === stem && Math.abs(note.onset - onset) < 0.001)
-      .sort((one, other) => Math.abs(one.pitch - pitch) - Math.abs(other.pitch - pitch));
-    return same[0]?.ids[0] ?? null;
+    const same = (note) => note.stem === stem && note.pitch === pitch && Math.abs(note.onset - onset) < 0.001;
+    return Object.values(this.#data.notes).find(same)?.ids[0] ?? null;
   }
 
   // A note was selected in another view.
   #selected(event) {
     if (!this.#data || event.target === this) return;
     this.#chosen = event.detail ? this.#find(event.detail) : null;
-    this.#last = this.#data.notes[this.#chosen] ?? null;
+    this.#last = this.#data.notes[this.#chosen] ?? (event.detail && { ...event.detail, start: event.detail.onset });
     this.#showChosen();
     if (!this.#player.playing) this.#bring(this.#notes.get(this.#chosen)?.closest("g.measure"));
   }
@@ -400,6 +398,7 @@ class Score extends HTMLElement {
     if (!note) return;
     const { stem, onset, pitch } = note;
     const detail = { kind: "note", stem, onset, pitch, to: change === null ? null : pitch + change };
+    this.#last = { ...note, pitch: detail.to }; // as it is found in the score written anew
     this.dispatchEvent(new CustomEvent("fs-edit", { bubbles: true, composed: true, detail }));
   }
 
