@@ -362,6 +362,8 @@ def _engrave(root: ET.Element, interval: str, width: int) -> tuple[list[str], li
         "pageWidth": round(width * 100 / SCALE),
         "pageMarginTop": 60,
         "pageMarginBottom": 60,
+        "pageMarginLeft": 25,
+        "pageMarginRight": 25,
         "scale": SCALE,
         "svgFormatRaw": True,
         "svgRemoveXlink": True,
