@@ -32,6 +32,7 @@ from separation.engines import FullscoreError
 
 Edit = Mapping[str, Any]
 
+MOST_EDITS = 500
 ALONE = ("words", "undo", "redo")
 
 
@@ -40,8 +41,8 @@ def apply(made: Path, song: Path, edits: Sequence[Edit]) -> dict[str, Any]:
 
     Raises FullscoreError for what can't be; nothing is changed then.
     """
-    if not edits:
-        raise FullscoreError("there is nothing to correct in this: send an edit")
+    if not 1 <= len(edits) <= MOST_EDITS:
+        raise FullscoreError(f"{len(edits)} edits can't be made as one: send 1 to {MOST_EDITS}")
     kinds = [edit.get("kind") for edit in edits]
     if len(edits) > 1 and any(kind in ALONE for kind in kinds):
         raise FullscoreError(f"{', '.join(ALONE)} are sent alone, not with other edits")
@@ -57,7 +58,7 @@ def apply(made: Path, song: Path, edits: Sequence[Edit]) -> dict[str, Any]:
             for edit in edits:
                 corrections = corrected(corrections, edit, made)
             correct(made, song, corrections)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise FullscoreError(f"this can't be corrected so ({type(error).__name__}: {error})") from error
     return summary(made)
 

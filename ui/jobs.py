@@ -122,7 +122,7 @@ class _Stage:
         return Stage(name, self.share, self.message, round(seconds, 1), left and round(left, 1))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """What is known of a job; all of it but the last group is in ``job.json``."""
 
@@ -364,8 +364,6 @@ class Jobs:
 
     def _check(self, song: Path, name: str, settings: Settings, words: str | None) -> None:
         """Raise FullscoreError for a job that must not be."""
-        from separation.audio import decode_blocks, probe
-
         _check_settings(settings)
         if words and len(words) > MOST_LETTERS:
             raise FullscoreError(f"these lyrics have {len(words)} letters: give at most {MOST_LETTERS}")
@@ -374,8 +372,7 @@ class Jobs:
                 raise FullscoreError(
                     f"'{name}' has {song.stat().st_size / 1e6:.0f} MB: give at most {self.max_upload_mb:g}"
                 )
-            duration = probe(song).duration
-            next(decode_blocks(song, CHECKED_S, warn=lambda message: None), None)
+            duration = self.warm.call(announced, song)  # elsewhere: a broken file may break what reads it
         except OSError as error:
             raise FullscoreError(f"'{name}' did not arrive whole: hand it in again") from error
         except FullscoreError as error:
@@ -506,6 +503,15 @@ class Jobs:
                 del self._jobs[job.id]
         for job in old:
             shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def announced(song: Path) -> float | None:
+    """How long a recording says it is (seconds). Raises FullscoreError if its start can't be decoded."""
+    from separation.audio import decode_blocks, probe
+
+    duration = probe(song).duration
+    next(decode_blocks(song, CHECKED_S, warn=lambda message: None), None)
+    return duration
 
 
 def clean(name: str) -> str:

@@ -28,7 +28,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,11 @@ SCORE_VIEW, SCORE_AUDIO = "ui.score_data:score_view", "ui.synth:score_audio"
 ROLL, SPECTROGRAM, LYRICS = "ui.roll_data:roll", "ui.roll_data:spectrogram", "ui.roll_data:lyrics"
 ZIP, COMPRESSED = "ui.takehome:write_zip", "ui.takehome:write_mxl"
 
-HEAVY_THREADS = 16  # that wait for warm processes; the event loop never does
+HEAVY_THREADS = 64  # that wait for warm processes; the event loop never does
 KEPT_BYTES = 128_000_000  # of views that were made
 MOST_BODY_BYTES = 2_000_000  # of an edit: the longest lyrics with room to spare
 LONGEST_QUERY = 500  # letters
+WARM_AFTER_S = 3.0  # from the start: the first page goes before
 GOODBYE_S = 1  # that open connections get when the server stops
 STARTED_WITHIN_S = 30.0
 
@@ -105,6 +106,9 @@ def create(
         **look,
     )
     pages.append(app.routes[-1].app)  # type: ignore[attr-defined]
+    warming = threading.Timer(WARM_AFTER_S, jobs.warm.warm)
+    warming.daemon = True
+    warming.start()
     return app
 
 
@@ -116,7 +120,8 @@ def serve(app: FastAPI, host: str, port: int, *, share: bool = False) -> None:
     with _bound(host, port) as bound:
         if share:
             print(f"shared at {_tunnel(host, bound.getsockname()[1])}", flush=True)
-        _server(app).run(sockets=[bound])
+        with suppress(KeyboardInterrupt):
+            _server(app).run(sockets=[bound])
 
 
 @contextmanager
@@ -379,7 +384,7 @@ async def _edits(request: Request) -> list[dict[str, Any]]:
             raise HTTPException(413, "this edit is too long")
     try:
         sent = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HTTPException(422, "an edit is sent as JSON") from error
     edits = sent if isinstance(sent, list) else [sent]
     if not all(isinstance(edit, dict) for edit in edits):

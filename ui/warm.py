@@ -41,6 +41,7 @@ class WarmProcesses:
         self._processes = processes
         self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._closed = False
 
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """The result of an importable function, called in one of the processes.
@@ -62,14 +63,15 @@ class WarmProcesses:
     def warm(self) -> None:
         """Start one process now, so that it is there when there is work."""
         with self._lock:
-            started = self._pool is not None
-        if not started:
+            wanted = self._pool is None and not self._closed
+        if wanted:
             self._running().submit(_nothing)
 
     def close(self) -> None:
         """End the processes, whatever they do."""
         with self._lock:
             pool, self._pool = self._pool, None
+            self._closed = True
         if pool is not None:
             processes = list((pool._processes or {}).values())
             pool.shutdown(wait=False, cancel_futures=True)
@@ -80,6 +82,8 @@ class WarmProcesses:
 
     def _running(self) -> ProcessPoolExecutor:
         with self._lock:
+            if self._closed:
+                raise FullscoreError("the server is being stopped: try again when it is back")
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(self._processes, context, initializer=_prepare)

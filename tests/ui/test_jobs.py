@@ -77,6 +77,18 @@ def test_a_cancelled_job_is_gone_and_the_queue_moves_up(song: Path, tmp_path: Pa
         assert jobs.counts() == {"limit": 1, "queued": 0, "running": 0}
 
 
+def test_as_many_run_at_once_as_may(song: Path, tmp_path: Path) -> None:
+    with Jobs(tmp_path, 2) as jobs:
+        ids = [jobs.submit(song, f"{name}.wav", SETTINGS) for name in "abcd"]
+        until(lambda: all(jobs.state(id).stages for id in ids[:2]))
+        assert [jobs.state(id).position for id in ids] == [0, 0, 1, 2]
+        assert [jobs.state(id).name for id in ids] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+        assert jobs.counts() == {"limit": 2, "queued": 2, "running": 2}
+        assert process_of(jobs, ids[0]) != process_of(jobs, ids[1])
+    assert len({id[:6] for id in ids}) == 4
+    assert {len(id) for id in ids} == {32}
+
+
 def test_a_worker_that_dies_is_told_and_the_next_runs(song: Path, tmp_path: Path) -> None:
     with Jobs(tmp_path) as jobs:
         first, second = (jobs.submit(song, "a.wav", SETTINGS) for _ in range(2))
@@ -154,13 +166,6 @@ def test_an_id_is_known_or_it_is_none(kept: tuple[Path, str], id: str) -> None:
                 ask(id)
         with pytest.raises(UnknownSong):
             jobs.correct(id, [{"kind": "undo"}])
-
-
-def test_ids_differ(song: Path, tmp_path: Path) -> None:
-    with Jobs(tmp_path) as jobs:
-        ids = [jobs.submit(song, "a.wav", SETTINGS) for _ in range(3)]
-        assert len({id[:6] for id in ids}) == 3
-        assert all(len(id) == 32 for id in ids)
 
 
 @pytest.mark.parametrize(
