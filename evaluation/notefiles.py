@@ -30,12 +30,16 @@ Floats = npt.NDArray[np.float64]
 LOWEST_PIANO_KEY = 21  # MIDI; a "pitch" column that never reaches it holds durations
 HIGHEST_KEY = 127
 HIGHEST_VELOCITY = 127
+LATEST_S = 30000.0  # later times are in another unit than seconds
 GRACE = 0.05  # seconds a grace note sounds
 NAMESPACES = ("note_midi", "note_hz", "pitch_midi", "pitch_hz")  # of JAMS, best first
 
 # The names of a table's columns, without units.
-_ONSET, _OFFSET, _DURATION = ("onset", "start", "begin"), ("offset", "end"), ("duration", "dur", "length")
-_MIDI, _HZ = ("midi", "note", "pitch", "midipitch", "midinote"), ("hz", "pitchhz", "frequency", "freq")
+_ONSET, _OFFSET = ("onset", "start", "begin", "time"), ("offset", "end")
+_DURATION = ("duration", "dur", "length")
+_MIDI = ("midi", "note", "pitch", "midipitch", "pitchmidi", "midinote", "value")
+_HZ = ("hz", "pitchhz", "frequency", "freq")
+_EITHER = ("pitch", "value")  # MIDI numbers or Hz, as the pitches themselves say
 _VELOCITY, _STEM = ("velocity", "vel"), ("stem",)
 _UNITS = {"s", "sec", "seconds"}
 
@@ -72,7 +76,8 @@ def read_notes(path: Path) -> NoteTable:
     A table has a header with onset, offset (or duration) and midi, note, pitch or hz, each perhaps with
     a unit (``onset_s``), perhaps velocity and stem; or no header and the columns onset, offset, pitch
     (mir_eval), where pitches are Hz if any is fractional or above 127, and velocity if there is a fourth; or
-    onset, Hz, duration (vocadito), where the third column stays below the lowest pitch of a piano.
+    onset, pitch, duration (vocadito, Tony, Sonic Visualiser), where the third column stays below the lowest
+    pitch of a piano.
     """
     form = form_of(path)
     if form == "text":
@@ -89,6 +94,10 @@ def read_notes(path: Path) -> NoteTable:
     table = reader(path)
     if not (np.isfinite(table.intervals).all() and np.isfinite(table.pitches_hz).all()):
         raise FullscoreError(f"{path} has a note whose time or pitch is not finite; mend it")
+    if (table.intervals > LATEST_S).any():
+        raise FullscoreError(
+            f"{path} has a note at {table.intervals.max():g} s; give the times in seconds, not in samples"
+        )
     if (table.intervals < 0).any():
         raise FullscoreError(f"{path} has a note before the start of the recording; mend its times")
     if (table.intervals[:, 1] <= table.intervals[:, 0]).any():
@@ -154,14 +163,14 @@ def _columns_by_name(header: list[str], path: Path) -> _Columns:
         raise FullscoreError(
             f"{path} has the columns {', '.join(header)[:80]}; notes need onset, offset and midi (or hz)"
         )
-    hertz = None if bare[tone] == "pitch" else midi is None
+    hertz = None if bare[tone] in _EITHER else midi is None
     return _Columns((onset, end, tone), offset is None, hertz, first(_VELOCITY), first(_STEM))
 
 
 def _words(name: str) -> list[str]:
     """What a column is called, without units: ``onset_s``, ``OnsetTime`` and ``onset (sec)`` are onset."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word and word not in _UNITS]
-    return [word.removesuffix("time") or "time" for word in words]
+    return [bare for word in words if (bare := word.removesuffix("time"))] or words
 
 
 def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
@@ -171,10 +180,12 @@ def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
             "notes need onset, offset and pitch"
         )
     values = np.array([numbers(row, (0, 1, 2), path, line) for line, row in enumerate(rows, 1)])
-    if values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min():
-        return _Columns((0, 2, 1), durations=True, hz=True)
-    fractional = bool((values[:, 2] % 1).any())
-    return _Columns((0, 1, 2), False, True if fractional else None, 3 if _loud(rows) else None)
+    durations = bool(values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min())
+    fractional = bool((values[:, 1 if durations else 2] % 1).any())
+    hz = True if fractional else None
+    if durations:
+        return _Columns((0, 2, 1), True, hz)
+    return _Columns((0, 1, 2), False, hz, 3 if _loud(rows) else None)
 
 
 def _loud(rows: list[list[str]]) -> bool:

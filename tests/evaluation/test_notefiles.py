@@ -36,10 +36,15 @@ def written(path: Path, text: str) -> Path:
         "onset,duration,midi\r\n0,1,60\r\n1,1,62\r\n2,1,64\r\n",
         "0,261.6256,1\n1,293.6648,1\n2,329.6276,1\n",
         "\ufeffonset;offset;midi\n0;1;60\n1;2;62\n2;3;64\n",
+        "0.000,60,1.0,0.8,\n1.000,62,1.0,0.7,\n2.000,64,1.0,0.6,\n",
+        "TIME,VALUE,DURATION,LEVEL,LABEL\n0,60,1,0.8,\n1,62,1,0.7,\n2,64,1,0.6,\n",
+        "TIME,VALUE,DURATION,LEVEL\n0,261.6256,1,0.8\n1,293.6648,1,0.7\n2,329.6276,1,0.6\n",
+        "start_time_s,end_time_s,pitch_midi,velocity,pitch_bend\n0,1,60,80,0,1\n1,2,62,80\n2,3,64,80,1\n",
     ],
     ids=[
         "named-midi", "midi", "hz", "comments", "maps", "named-tabs", "maps-text", "units", "ultrastar",
         "named-hz", "high-pitch", "durations", "vocadito", "semicolons",
+        "sonic-visualiser", "sonic-visualiser-header", "tony-header", "basic-pitch",
     ],
 )  # fmt: skip
 def test_every_form_of_table_is_read_alike(tmp_path: Path, text: str) -> None:
@@ -184,7 +189,8 @@ def test_no_notes(tmp_path: Path, empty: str) -> None:
         ("e.csv", "onset,offset,midi\n0,1\n", "row 1"),
         ("e.csv", "onset,offset,midi,velocity\n0,1,60,200\n", "velocity"),
         ("e.csv", "onset,label\n0,1\n1,2\n", "columns onset, label"),
-        ("e.csv", "time,number\n0,1\n1,2\n", "another kind of file"),
+        ("e.csv", "time,number\n0,1\n1,2\n", "columns time, number"),
+        ("e.csv", "start_time,end_time,instrument,note\n90047,117471,1,60\n", "in seconds, not in samples"),
         ("e.txt", "0.5\n1.0\n", "as beats"),
         ("e.txt", "0.5\t1\n1.0\t2\n", "as beats"),
         ("e.lab", "0.0 2.0 C:maj\n2.0 4.0 G:min\n", "row 1"),
