@@ -12,7 +12,7 @@ Measures:
 * ``…_octave_invariant``: the same notes by pitch class.
 * ``Frame_…``: what sounds every 10 ms (:mod:`evaluation.frames`).
 * ``stems``: all of them for each stem, and ``Pooled_…``: matched within stems, then added up, where both
-  files name stems. The measures without this prefix are blind to stems.
+  files name stems, and one of them alike. The measures without this prefix are blind to stems.
 * ``Lag_s``: by how many seconds the estimate is late throughout, guessed from the notes of equal pitch;
   always given (None where no lag stands out), and taken off only where the settings say so.
 
@@ -83,7 +83,7 @@ def evaluate_notes(
     """
     true, found, late = read_pair(reference, estimate, settings)
     measures: dict[str, Any] = {**note_scores(true, found, settings), "Lag_s": late}
-    if true.stems and found.stems and settings.stem is None:
+    if set(true.stems) & set(found.stems) and settings.stem is None:
         counts = {
             stem: _counted(true.of(stem), found.of(stem), settings)
             for stem in sorted({*true.stems, *found.stems})

@@ -80,6 +80,16 @@ def test_stems_are_measured_each_and_together(tmp_path: Path) -> None:
     assert evaluate_notes(reference, drums)["Pooled_Precision"] == pytest.approx(2 / 3)
 
 
+def test_names_that_have_nothing_in_common_are_no_stems(tmp_path: Path) -> None:
+    """The parts of a score and the tracks of a program are called otherwise, though the notes are right."""
+    reference, estimate = tmp_path / "r.csv", tmp_path / "e.csv"
+    reference.write_text("onset,offset,midi,stem\n0,1,60,Singstimme\n")
+    estimate.write_text("onset,offset,midi,stem\n0,1,60,voice\n")
+    scores = evaluate_notes(reference, estimate)
+    assert scores["F-measure"] == 1
+    assert not {"stems", "Pooled_F-measure"} & set(scores)
+
+
 def test_velocities_count_where_both_files_have_them(tmp_path: Path) -> None:
     """Ten soft and ten loud notes, half as far apart in the estimate, where one soft note is loud.
 
