@@ -11,12 +11,17 @@ Conventions: signatures are the same if they are written alike: 2/2 is not 4/4, 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evaluation.files import Scores, artefact, read_text
 from evaluation.key import Spans, from_report, throughout
 from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
+
+if TYPE_CHECKING:
+    from evaluation.scorefile import Bar
 
 TIME_SIGNATURE = "Time signature"
 THROUGHOUT = "Time signature throughout"
@@ -40,6 +45,14 @@ def read_meter(path: Path) -> str:
     return _read(path)[0]
 
 
+def first_meter(bars: Sequence[Bar]) -> str:
+    """The time signature of the first full bar of those that have one; empty where none has."""
+    signed = [bar for bar in bars if bar.meter]
+    if not signed:
+        return ""
+    return signed[1 if len(signed) > 1 and signed[0].length < signed[1].length else 0].meter
+
+
 def _read(path: Path) -> tuple[str, Spans]:
     """The first time signature of a file, and of a score those of its bars."""
     suffix = path.suffix.lower()
@@ -49,8 +62,7 @@ def _read(path: Path) -> tuple[str, Spans]:
         bars = [bar for bar in unfold(read_score(path)).bars if bar.meter]
         if not bars:
             raise FullscoreError(f"{path} has no time signature; give a score with one")
-        first = bars[1] if len(bars) > 1 and bars[0].length < bars[1].length else bars[0]
-        return first.meter, [(bar.start, bar.end, bar.meter) for bar in bars]
+        return first_meter(bars), [(bar.start, bar.end, bar.meter) for bar in bars]
     text = str(from_report(path, "time_signature")) if suffix == ".json" else read_text(path)
     match = re.match(r"\s*(\d+)\s*/\s*(\d+)\s*$", text)
     if match is None:

@@ -53,7 +53,7 @@ from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, th
 from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
 from evaluation.kinds import NoSettings
 from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
-from evaluation.meter import TIME_SIGNATURE
+from evaluation.meter import TIME_SIGNATURE, first_meter
 from evaluation.scorefile import Bar, Score, ScoreNote, read_score
 
 MEANINGS = {
@@ -240,7 +240,7 @@ def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
         scores |= throughout(
             KEY_THROUGHOUT, *_held(reference, estimate, place, lambda bar: (bar.fifths or 0) % 12)
         )
-    meters = [next((bar.meter for bar in score.bars if bar.meter), "") for score in (reference, estimate)]
+    meters = [first_meter(score.bars) for score in (reference, estimate)]
     if meters[0]:
         scores |= {TIME_SIGNATURE: float(meters[0] == meters[1]), METER_THROUGHOUT: 0.0}
         scores |= throughout(METER_THROUGHOUT, *_held(reference, estimate, place, lambda bar: bar.meter))

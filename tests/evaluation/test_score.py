@@ -77,6 +77,14 @@ def test_spelling_by_hand() -> None:
     assert set(spelling_scores(reference, unnamed, pairs).values()) == {None}
 
 
+def test_a_pick_up_bar_may_be_signed_by_its_own_length() -> None:
+    """As MuseScore's MIDI has it; the first full bar tells the meter, as it does for the kind ``meter``."""
+    reference = line("C", "D", "E", "F", "G")
+    pick_up = Bar(Fraction(-1), Fraction(1), 1, 4, 0, "major", 0)
+    estimate = Score(reference.path, reference.notes, (pick_up, *reference.bars))
+    assert signature_scores(reference, estimate, in_order(reference))["Time signature"] == 1
+
+
 def test_a_piece_in_another_enharmonic_key() -> None:
     """All but the last note are a diminished second away."""
     reference, estimate = line("Db", "Eb", "F", "C"), line("C#", "D#", "E#", "C")
