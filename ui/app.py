@@ -281,7 +281,7 @@ def _evaluate_tab(jobs: Jobs) -> None:
                 raise FullscoreError("choose an estimate, or open a song in the first tab")
             with tempfile.TemporaryDirectory() as folder:
                 estimated = _paths(estimate) or [_named(jobs, song, Path(folder))]
-                measures, picture = jobs.warm.call(
+                measures, picture = jobs.slow.call(
                     compared, kind, _paths(reference), estimated, given, Path(folder)
                 )
                 shown = views.picture(picture) if picture else ""
@@ -407,7 +407,7 @@ def _endpoints(jobs: Jobs) -> None:
         with _told():
             chosen = chosen_settings("full band", settings or {})
             folder = _fresh(files)
-            made = jobs.warm.call(
+            made = jobs.slow.call(
                 notated, _given_file(notes, "notes"), Path(beats) if beats else None, chosen, folder
             )
         return [str(path) for path in made]
@@ -422,7 +422,7 @@ def _endpoints(jobs: Jobs) -> None:
         with _told(), tempfile.TemporaryDirectory() as folder:
             if kind not in KINDS:
                 raise FullscoreError(f"there is no measure of '{kind}'; choose one of: {', '.join(KINDS)}")
-            measures, _ = jobs.warm.call(
+            measures, _ = jobs.slow.call(
                 compared, kind, _paths(reference), _paths(estimate), settings or {}, Path(folder)
             )
         return measures
