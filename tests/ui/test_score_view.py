@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
+import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -28,6 +31,7 @@ from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 from ui.jobs import Jobs
 from ui.score_data import TRANSPOSITIONS, score_view, written_notes
+from ui.server import create, served
 from ui.synth import played_notes, score_audio
 from ui.tracks import PIECE_S, NoSuchPieceError, piece_of, track_list
 
@@ -294,6 +298,19 @@ def test_pieces_join_to_the_track(made: Path, tmp_path: Path) -> None:
     assert listed["duration"] == pytest.approx(2.4 * PIECE_S, abs=1e-4)
 
 
+def test_pieces_of_known_tracks_are_served(results: tuple[Path, str]) -> None:
+    folder, id = results
+    with Jobs(folder) as jobs, gr.Blocks() as blocks, served(create(jobs, blocks)) as address:
+        songs = f"{address}/songs/{id}"
+        listed = httpx.get(f"{songs}/tracks.json").json()
+        assert [track["name"] for track in listed["tracks"]] == ["song", "score"]
+        sound, rate = soundfile.read(io.BytesIO(httpx.get(f"{songs}/audio/song/0").content))
+        assert (rate, len(sound)) == (SAMPLE_RATE, round(listed["duration"] * SAMPLE_RATE))
+        for missing in ("song/1", "song/-1", "violin/0", "..%2Fscore/0"):
+            assert httpx.get(f"{songs}/audio/{missing}").status_code == 404
+        assert httpx.get(f"{address}/songs/{'x' * 32}/tracks.json").status_code == 404
+
+
 # In a browser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -328,10 +345,7 @@ def views(results: tuple[Path, str], request: pytest.FixtureRequest) -> Iterator
     """A page with the score and the mixer of a finished song, and the errors it met."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here")
-    import gradio as gr
     from playwright.sync_api import sync_playwright
-
-    from ui.server import create, served
 
     folder, id = results
     heard = folder / id / "made/notes.json"

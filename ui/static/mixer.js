@@ -58,7 +58,6 @@ class Mixer extends HTMLElement {
     this.#player = playerOf(id);
     this.#player.addEventListener("time", () => this.#showTime(), { signal });
     this.#player.addEventListener("state", () => this.#show(), { signal });
-    this.#player.ready.catch((error) => this.#tell(error.message));
     this.#show();
   }
 

@@ -45,6 +45,7 @@ export class Player extends EventTarget {
   #run = 0; // counts starts and stops: what was awaited for an earlier one is dropped
   #timer = 0;
   #info = null;
+  #failed = false; // whether that couldn't be loaded
 
   constructor(id) {
     super();
@@ -53,7 +54,7 @@ export class Player extends EventTarget {
     this.playing = false;
     this.waiting = false;
     this.error = "";
-    this.ready = this.#load();
+    this.#open();
     document.addEventListener("fs-changed", (event) => this.#changed(event));
   }
 
@@ -73,14 +74,17 @@ export class Player extends EventTarget {
   }
 
   async play() {
+    if (this.playing || this.waiting) return;
     for (const other of players.values()) if (other !== this) other.pause();
     const run = ++this.#run;
     this.error = "";
     this.waiting = true;
     this.#tell("state");
     try {
+      if (this.#failed) this.#open();
       await this.ready;
       if (run !== this.#run) return;
+      for (const track of this.tracks) track.error = "";
       this.#context ??= new AudioContext({ sampleRate: this.#info.rate });
       await this.#context.resume();
       if (this.#position >= this.duration - 0.05) this.#position = 0;
@@ -141,6 +145,16 @@ export class Player extends EventTarget {
     this.#change(name, { soloed: on });
   }
 
+  #open() {
+    this.#failed = false;
+    this.ready = this.#load();
+    this.ready.catch((error) => {
+      this.#failed = true;
+      this.error = error.message;
+      this.#tell("state");
+    });
+  }
+
   async #load() {
     const answer = await fetch(addressOf(this.#id, "tracks.json"));
     if (!answer.ok) throw new Error("The sound of this song can't be had: load the page again.");
@@ -163,7 +177,7 @@ export class Player extends EventTarget {
     // The score sounds otherwise now; what is scheduled of it is let go.
     for (const key of [...this.#pieces.keys()]) if (key.startsWith("score/")) this.#pieces.delete(key);
     for (const key of [...this.#scheduled.keys()]) if (key.startsWith("score/")) this.#unschedule(key);
-    this.ready = this.#load();
+    this.#open();
     this.ready.then(() => this.#fill(), () => {});
   }
 
