@@ -80,7 +80,7 @@ const markup = `
               <button class="tap" type="button">Tap</button>
               <button class="reset" type="button" data-of="tempo">as heard</button></span></div>
             <div class="row"><label for="fs-pick-up">Pick-up</label><span>
-              <input id="fs-pick-up" class="pick-up" type="number" min="0" max="32" step="any" placeholder="heard"> beats
+              <input id="fs-pick-up" class="pick-up" type="number" min="0" max="32" step="any" placeholder="auto"> beats
               <button class="reset" type="button" data-of="pick_up">as heard</button></span></div>
             <fieldset class="parts"><legend>Part</legend>
               <select class="part" aria-label="Part"></select>
