@@ -276,7 +276,8 @@ def views(results: tuple[Path, str], request: pytest.FixtureRequest) -> Iterator
         page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
         html = PAGE.format(id=id)
         page.route("**/views", lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(f"{address}/views")
+        with page.expect_response("**/spectrogram/mix.png", timeout=60_000):
+            page.goto(f"{address}/views")
         page.wait_for_selector("fs-roll .view[data-drawn]", timeout=60_000)
         page.wait_for_selector("fs-lyrics .word", timeout=60_000)
         page.evaluate(
@@ -296,15 +297,20 @@ def notes_of(page: Any) -> list[dict[str, Any]]:
     return found
 
 
+# How many colours there are in a canvas.
+DIFFERENT = """canvas => new Set(new Uint32Array(
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"""
+
+
 def first_painted(page: Any) -> tuple[int, int]:
     """The leftmost place of the roll where a note is painted in the accent: pixels from its corner."""
     page.locator("fs-roll .sound").uncheck()
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(200)  # drawn at the next frame
     x, y = page.locator("fs-roll canvas.ground").evaluate(
         """canvas => {
           const [wide, tall] = [canvas.width, canvas.height];
           const { data } = canvas.getContext("2d").getImageData(0, 0, wide, tall);
-          for (let x = 45; x < wide; x++) {
+          for (let x = 41; x < wide; x++) {
             const rows = [];
             for (let y = 24; y < tall; y++) {
               const at = 4 * (y * wide + x);
@@ -327,7 +333,9 @@ def test_the_roll_shows_the_notes_and_follows_the_playback(views: Any) -> None:
     notes = notes_of(page)
     assert view.get_attribute("data-notes") == str(len(notes))
     assert 0 < int(view.get_attribute("data-drawn")) <= len(notes)
+    with_sound = page.locator("fs-roll canvas.ground").evaluate(DIFFERENT)
     x, _ = first_painted(page)
+    assert page.locator("fs-roll canvas.ground").evaluate(DIFFERENT) < with_sound
     assert x == pytest.approx(40 + 64 * notes[0]["onset"], abs=3)  # beside the keys, 64 pixels a second
     page.locator("fs-roll .play").click()
     page.wait_for_function("player.time > 0.5 && player.playing")

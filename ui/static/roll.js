@@ -103,7 +103,8 @@ class Roll extends HTMLElement {
   #gathering = 0;
   #time = 4; // in TIME_ZOOMS
   #pitch = 0; // in PITCH_ZOOMS
-  #plan = null; // where everything lies
+  #plan = null; // where everything lies, while it can be seen
+  #placed = false; // whether the view was scrolled to the notes
   #shades = null; // the colours of the last ground: asking for them takes time
   #frame = 0;
   #free = 0;
@@ -199,7 +200,8 @@ class Roll extends HTMLElement {
     this.#stem = stem;
     if (alone) this.#player.solo(stem, true);
     this.#get(".stem").value = stem;
-    this.#data = this.#picture = this.#chosen = null;
+    this.#data = this.#picture = this.#chosen = this.#plan = null;
+    this.#placed = false;
     this.#strips.clear();
     this.#showState();
     this.#load();
@@ -237,27 +239,27 @@ class Roll extends HTMLElement {
   }
 
   #show(data) {
-    const fresh = !this.#data;
     const chosen = this.#wanted ?? this.#chosen;
+    const others = this.#chosen ? this.#data.notes.filter((note) => note !== this.#chosen) : [];
     this.#tell(data.notes.length ? "" : "No notes were heard in this stem.");
     this.#data = data;
     this.#bars = barsOf(data.beats);
     this.#wanted = null;
     for (const edit of this.#edits) if (edit.stem === this.#stem) this.#apply(edit);
-    this.#chosen = chosen && this.#nearest(chosen);
+    this.#chosen = chosen && this.#found(chosen, others);
     this.#layOut();
-    if (fresh) this.#centre();
-    if (fresh && this.#chosen) this.#bring(this.#chosen);
     this.#showChosen();
     this.#showTime();
     this.#get(".view").dataset.notes = data.notes.length;
     this.dispatchEvent(new CustomEvent("fs-shown", { bubbles: true, composed: true }));
   }
 
-  // The note that begins then: of this pitch, or else near it.
-  #nearest({ onset, pitch }) {
-    const there = this.#data.notes.filter((note) => Math.abs(note.onset - onset) < SAME_ONSET_S);
-    return there.sort((a, b) => Math.abs(a.pitch - pitch) - Math.abs(b.pitch - pitch))[0] ?? null;
+  // The note that begins then: of this pitch, or else what it became, which isn't one of the others there were.
+  #found({ onset, pitch }, others = []) {
+    const isThen = (note) => Math.abs(note.onset - onset) < SAME_ONSET_S;
+    const there = this.#data.notes.filter(isThen);
+    const taken = new Set(others.filter(isThen).map((note) => note.pitch));
+    return there.find((note) => note.pitch === pitch) ?? there.find((note) => !taken.has(note.pitch)) ?? null;
   }
 
   #changed(event, refused = false) {
@@ -275,7 +277,7 @@ class Roll extends HTMLElement {
     if (event.target === this || event.target.getAttribute?.("song") !== this.getAttribute("song")) return;
     const { stem, onset, pitch } = event.detail;
     if (!this.#stem || ![...this.#get(".stem").options].some((option) => option.value === stem)) return;
-    if (stem === this.#stem && this.#data) this.#choose(this.#nearest({ onset, pitch }), false);
+    if (stem === this.#stem && this.#data) this.#choose(this.#found({ onset, pitch }), false);
     else {
       this.#wanted = { onset, pitch };
       if (stem !== this.#stem) this.#turnTo(stem);
@@ -335,8 +337,11 @@ class Roll extends HTMLElement {
   #layOut() {
     const view = this.#get(".view");
     const [width, height] = [view.clientWidth, view.clientHeight];
-    if (!width || !this.#data) return;
     const before = this.#plan;
+    if (!width || !this.#data) {
+      this.#plan = null; // not to be seen: nothing is drawn
+      return;
+    }
     const { notes, lanes, duration } = this.#data;
     let [low, high] = [0, 0];
     if (!lanes) {
@@ -369,7 +374,11 @@ class Roll extends HTMLElement {
     [this.#get(".shorter").disabled, this.#get(".longer").disabled] = at(this.#time, TIME_ZOOMS);
     [this.#get(".flatter").disabled, this.#get(".taller").disabled] = at(this.#pitch, PITCH_ZOOMS);
     if (before && high !== before.high && !lanes) view.scrollTop += (high - before.high) * row;
+    if (!this.#placed) this.#centre();
+    if (!this.#placed && this.#chosen) this.#bring(this.#chosen);
+    this.#placed = true;
     this.#draw();
+    if (!before) this.#follow();
   }
 
   #x(time) {
