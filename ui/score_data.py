@@ -65,7 +65,7 @@ class WrittenNote:
     """A note of the file: ``ids`` are its own and of those tied to it, ``part`` and ``bar`` count from 0.
 
     ``onset`` and ``end`` are in quarters; ``pitch`` is how it sounds, as a MIDI number, of drums the General
-    MIDI key. ``step`` (0 is C), ``alter`` and ``octave`` are as written, of drums None.
+    MIDI key. ``name`` is as written: step (0 is C), alteration and octave; drums have none.
     """
 
     ids: tuple[str, ...]
@@ -144,8 +144,9 @@ def is_uncertain(note: Note) -> bool:
 
 def _read(made: Path) -> tuple[ET.Element, list[str]]:
     """The score with an id on every note, and the stem of each part."""
-    stems = read_report(made)["parts"]
+    told = read_report(made)["parts"]
     root = ET.parse(made / "score.musicxml").getroot()
+    stems = told or [""] * len(root.findall("part"))  # a score of rests alone is of no stem
     for number, note in enumerate(root.iter("note")):
         note.set("id", f"n{number}")
     return root, stems

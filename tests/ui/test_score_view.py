@@ -53,14 +53,14 @@ NOTES = (
 )
 
 
-def make(folder: Path, title: str = "Tune", word: str = "la") -> Path:
+def make(folder: Path, title: str = "Tune", word: str = "la", played: tuple[Note, ...] = NOTES) -> Path:
     """A song's folder as a run leaves it, so far as the view reads it."""
     folder.mkdir()
-    words = Word(word, (Syllable(word, 1.0, 1.5),))
-    score = notate(NOTES, GRID, Lyrics((Line((words,)),)), NotationSettings(key=Key("C")), title, title)
+    lines = (Line((Word(word, (Syllable(word, 1.0, 1.5),)),)),) if word else ()
+    score = notate(played, GRID, Lyrics(lines), NotationSettings(key=Key("C")), title, title)
     export.write_musicxml(score, folder / "score.musicxml")
     export.write_midi(score, folder / "score.mid")
-    write_notes_json(NOTES, folder / "notes.json")
+    write_notes_json(played, folder / "notes.json")
     report = {
         "song": {"title": title, "duration": DURATION_S},
         "parts": [part.stem for part in score.parts],
@@ -251,6 +251,14 @@ def test_what_cannot_be_shown_is_told(made: Path, given: dict[str, Any], told: s
 def test_a_song_without_a_score_is_told(tmp_path: Path) -> None:
     with pytest.raises(FullscoreError, match="no finished score"):
         score_view(tmp_path)
+
+
+def test_a_score_of_rests_is_shown_and_silent(tmp_path: Path) -> None:
+    made = make(tmp_path / "made", word="", played=())
+    view = score_view(made)
+    assert view["timemap"] == view["uncertain"] == []
+    assert len(view["parts"]) == 1
+    assert not soundfile.read(score_audio(made))[0].any()
 
 
 # Sound
