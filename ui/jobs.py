@@ -423,7 +423,10 @@ class Jobs:
                 self._end(job, "done", "")
             elif "failed" in heard:
                 self._end(job, "failed", heard["failed"])
-            elif not self._closed:
+            elif self._closed:
+                job.starts -= 1  # it didn't bring the server down
+                job.save()
+            else:
                 code = process.returncode if process else 0
                 logger.error("the worker of a job ended with code %s: see %s", code, job.folder / LOG)
                 self._end(job, "failed", _death(code))
@@ -460,9 +463,11 @@ class Jobs:
                 continue
             try:
                 job = _read(folder)
-            except (OSError, ValueError, KeyError, TypeError, FullscoreError) as error:
-                logger.warning("a job that can't be read is removed: %s (%s)", folder, error)
-                shutil.rmtree(folder, ignore_errors=True)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                logger.warning("a job can't be read: %s (%s: %s)", folder, type(error).__name__, error)
+                # One that never began is of no use; another may be mended while its time lasts.
+                if not (folder / JOB).exists() or folder.stat().st_mtime < time.time() - self._keep_s:
+                    shutil.rmtree(folder, ignore_errors=True)
                 continue
             self._jobs[job.id] = job
             if job.state in ("queued", "running"):
@@ -569,9 +574,12 @@ def _read(folder: Path) -> _Job:
     job = _Job(id=folder.name, folder=folder, **{name: saved[name] for name in _SAVED})
     job.stages = {name: _Stage(**stage) for name, stage in saved["stages"].items()}
     job.title = PurePosixPath(job.name).stem
-    if job.state == "done":
-        job.corrected = summary(job.made)
     job.look()
+    if job.state == "done":
+        try:
+            job.corrected = summary(job.made)
+        except FullscoreError as error:
+            logger.warning("%s", error)
     return job
 
 

@@ -205,10 +205,14 @@ def _songs(jobs: Jobs) -> APIRouter:
 
     async def sound(id: str, name: str) -> Path:
         if name == SCORE:
-            return Path(os.fsdecode(await in_thread(views.get, id, SCORE_AUDIO)))
-        if name == RECORDING:
-            return jobs.folder(id).parent / PLAYED
-        return jobs.folder(id) / f"{STEMS_FOLDER}/{_stem(jobs, id, name)}.flac"
+            path = Path(os.fsdecode(await in_thread(views.get, id, SCORE_AUDIO)))
+        elif name == RECORDING:
+            path = jobs.folder(id).parent / PLAYED
+        else:
+            path = jobs.folder(id) / f"{STEMS_FOLDER}/{_stem(jobs, id, name)}.flac"
+        if not path.is_file():
+            raise HTTPException(404, "this can't be played (yet)")
+        return path
 
     @songs.get("/audio/{name}")
     async def audio(id: str, name: str) -> FileResponse:

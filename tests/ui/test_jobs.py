@@ -131,14 +131,25 @@ def test_a_job_that_ran_each_time_the_server_stopped_is_given_up(results: tuple[
         assert "stopped each time" in jobs.state(id).message
 
 
-def test_what_can_not_be_read_is_removed_and_other_folders_stay(results: tuple[Path, str]) -> None:
+def test_what_can_not_be_read_is_kept_its_time_and_what_never_began_is_not(results: tuple[Path, str]) -> None:
     folder, id = results
     (folder / id / "job.json").write_text("{")
+    (folder / ("x" * 32)).mkdir()
     (folder / "photographs").mkdir()
     with Jobs(folder) as jobs, pytest.raises(UnknownSong):
         jobs.state(id)
-    assert not (folder / id).exists()
+    assert sorted(path.name for path in folder.iterdir()) == sorted([".lock", id, "photographs"])
+    with Jobs(folder, keep_hours=0.0):
+        assert not (folder / id).exists()
     assert (folder / "photographs").is_dir()
+
+
+def test_corrections_that_can_not_be_read_do_not_hide_the_song(results: tuple[Path, str]) -> None:
+    folder, id = results
+    (folder / id / "made" / "corrections.json").write_text("{")
+    with Jobs(folder) as jobs:
+        assert jobs.state(id).state == "done"
+        assert not jobs.state(id).can_undo
 
 
 def test_jobs_are_removed_after_their_time(results: tuple[Path, str]) -> None:

@@ -77,6 +77,12 @@ def test_sound_comes_in_ranges(client: httpx.Client, served: tuple[str, Path]) -
     rest = client.get("audio/mix", headers={"Range": f"bytes={len(whole) - 7}-"})
     assert rest.content == whole[-7:]
     assert client.get("audio/mix", headers={"Range": "bytes=99999999-"}).status_code == 416
+    assert [client.get(f"audio/song/{number}").status_code for number in (0, 1, -1, 10**30)] == [
+        200,
+        404,
+        404,
+        404,
+    ]
 
 
 def test_everything_is_taken_home_under_the_songs_name(client: httpx.Client, tmp_path: Path) -> None:
