@@ -76,6 +76,8 @@ MAIN = ("WER", "CER")
 _TAG = re.compile(r"[ \t]*<(/?)nl>[ \t]*")
 _MARKS = {"": " zqnlbeginqz ", "/": " zqnlendqz "}  # words that no language has, to find the tags' places
 _LRC_TIME = re.compile(r"^\s*\[\d{1,3}:\d{1,2}", re.MULTILINE)
+_KARAOKE = re.compile(r"^#BPM:|^\d\d:\d\d.* --> \d\d:\d\d", re.MULTILINE)  # UltraStar, SRT, WebVTT
+_TIMED_ROW = re.compile(r"\s*(\d+\.\d+|\d+\t\d+)[\s,;]")
 _COUNTS = ("hits", "substitutions", "deletions", "insertions")
 _NONLEXICAL = ("WER_lexical", "R_nonlexical", "D_nonlexical")
 
@@ -294,6 +296,11 @@ def read_lyrics(path: Path) -> str:
         raise FullscoreError(f"{path} is not lyrics; give a text or LRC file")
     if not any(map(str.isalpha, text)) and any(map(str.isdigit, text)):
         raise FullscoreError(f"{path} holds numbers, not words; give lyrics as text or LRC")
+    rows = [row for row in text.splitlines() if row.strip()]
+    if _KARAOKE.search(text) or (rows and all(map(_TIMED_ROW.match, rows[1:] or rows))):
+        raise FullscoreError(
+            f"{path} holds times beside the words (karaoke, subtitles or a table); give lyrics as text or LRC"
+        )
     return text
 
 

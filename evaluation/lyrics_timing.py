@@ -202,6 +202,7 @@ def _key(word: str) -> str:
 
 _ONSET_COLUMNS = ("word_start", "start", "onset", "time", "start_time")
 _TEXT_COLUMNS = ("word", "text", "lyrics", "lyrics_line", "line", "syllable")
+_WHISPER_COLUMNS = ["start", "end", "text"]
 _TAG = re.compile(r"</?nl>")
 
 
@@ -212,6 +213,7 @@ def read_timed_words(path: Path) -> TimedWords:
     * a table with a header: JamendoLyrics' words (``word_start``, ``line_end``, with the words themselves
       in a text of the same name beside it or in ``../../lyrics``), Jam-ALT's lines (``start``, ``text``),
       or any with a column of onsets and perhaps one of words or lines;
+    * Whisper's table (``start``, ``end``, ``text`` and tabs between), whose times are in milliseconds;
     * rows of an onset, perhaps an end, and a word, as in MIREX, or of onsets alone.
 
     A row with several words is a line. Raises FullscoreError where a file can't be read as one of these.
@@ -258,7 +260,8 @@ def _of_lrc(text: str) -> TimedWords:
 
 def _of_rows(text: str, path: Path) -> TimedWords:
     """A table of words or lines; a header is a first row that doesn't begin with a number."""
-    rows = list(_cells(text, path))
+    lines = [line for line in text.split("\n") if line.strip()]
+    rows = list(_cells(lines, path))
     header = [cell.lower() for cell in rows.pop(0)] if rows and not is_number(rows[0][0]) else []
     if header and not set(header) & set(_ONSET_COLUMNS):
         raise FullscoreError(
@@ -273,9 +276,10 @@ def _of_rows(text: str, path: Path) -> TimedWords:
     onsets: list[float] = []
     starts: list[bool] = []
     by_line = any(len(one.split()) > 1 for one in texts)
+    of_whisper = header == _WHISPER_COLUMNS and all(re.match(r"\d+\t\d+\t", row) for row in lines[1:])
     begins = "line_end" in header
     for number, (row, one) in enumerate(zip(rows, texts, strict=True), 1):
-        onset = _onset(row, at, path, number)
+        onset = _onset(row, at, path, number) / (1000 if of_whisper else 1)
         inside = one.split() if by_line else [one]
         if not inside:
             continue
@@ -288,9 +292,8 @@ def _of_rows(text: str, path: Path) -> TimedWords:
     return TimedWords(tuple(words), np.array(onsets, dtype=float), np.array(starts, dtype=bool))
 
 
-def _cells(text: str, path: Path) -> Iterator[list[str]]:
-    """The cells of the rows that aren't empty; the first row that has any tells what divides them."""
-    rows = [row for row in text.split("\n") if row.strip()]
+def _cells(rows: Sequence[str], path: Path) -> Iterator[list[str]]:
+    """The cells of the rows; the first row tells what divides them."""
     mark = next((mark for mark in ("\t", ";", ",") if rows and mark in rows[0]), None)
     for row in rows:
         try:

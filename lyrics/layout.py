@@ -129,6 +129,7 @@ def _parse_lrc(rows: Sequence[str]) -> tuple[SheetLine, ...]:
         while tag := _TIME_TAG.match(row):
             times.append(_seconds(tag))
             row = row[tag.end() :].lstrip()
+        row = _TIME_TAG.sub(r"<\1:\2>", row)  # some programs give words their times like lines
         # In a line that is sung more than once the words have the times of one of them.
         word = _WORD_TIME_TAG.search(row)
         sung_at = max(

@@ -254,6 +254,16 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
         read_lyrics(tmp_path / "song.txt")
     with pytest.raises(FullscoreError, match="not lyrics"):
         read_lyrics(written(tmp_path / "notes.csv", "onset,offset,midi\n"))
+    for timed in (
+        "#TITLE:Song\n#BPM:300\n: 0 5 10 Hel\n: 5 5 12 lo\nE\n",
+        "1\n00:00:01,000 --> 00:00:02,500\nHello\n",
+        "start\tend\ttext\n1000\t2500\tHello\n",
+        "1.0\t1.5\tHello\n2.0\t2.5\tworld\n",
+        "1.0 1.5 Hello\n2.0 2.5 world\n",
+    ):
+        with pytest.raises(FullscoreError, match="times beside the words"):
+            read_lyrics(written(tmp_path / "song.txt", timed))
+    assert read_lyrics(written(tmp_path / "song.txt", "99 bottles\n98 bottles\n")).startswith("99")
     with pytest.raises(FullscoreError, match="numbers, not words"):
         read_lyrics(written(tmp_path / "beats.txt", "0.5\t1\n1.0\t2\n"))
     with pytest.raises(FullscoreError, match="can't read"):

@@ -150,6 +150,13 @@ def test_tables_with_a_header(tmp_path: Path, encoding: str) -> None:
     assert found.starts_line.tolist() == [True, False, False, True]
 
 
+def test_whispers_table_is_in_milliseconds(tmp_path: Path) -> None:
+    text = "start\tend\ttext\n1000\t2500\tShould auld\n3500\t5000\tbe\n"
+    assert read_timed_words(written(tmp_path / "w.tsv", text)).onsets[[0, 2]].tolist() == [1.0, 3.5]
+    seconds = "start,end,text\n1000,1001,Should auld\n1002,1003,be\n"
+    assert read_timed_words(written(tmp_path / "w.csv", seconds)).onsets[[0, 2]].tolist() == [1000, 1002]
+
+
 def test_words_beside_their_times(tmp_path: Path) -> None:
     table = "word_start,word_end,line_end\n1.0,1.5,nan\n2.0,2.5,2.5\n3.0,3.5,nan\n"
     times = written(tmp_path / "annotations/words/Song.csv", table)

@@ -65,6 +65,11 @@ def test_lrc_times_of_words() -> None:
     )
 
 
+def test_lrc_times_of_words_written_like_those_of_lines() -> None:
+    text = "[00:01.00]When [00:01.40]it [00:02.00]begins[00:03.00]\n"
+    assert parse_text(text) == (SheetLine(("When", "it", "begins"), True, 1.0, (None, 1.4, 2.0)),)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "song.txt"
