@@ -53,7 +53,7 @@ from evaluation.files import Scores
 from evaluation.scorefile import Score, ScoreNote
 
 MEANINGS = {
-    "MeanER": "the mean of the five error rates that follow, in percent: lower is better",
+    "MeanER": "mean of the rates of pitch, missing, extra, onset and offset errors in percent: 0 is best",
     "PitchER": "notes of a wrong pitch, in percent of the reference's",
     "MissRate": "notes that are missing, in percent of the reference's",
     "ExtraRate": "notes too many, in percent of the estimate's",

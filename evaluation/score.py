@@ -71,7 +71,7 @@ MEANINGS = {
     "Chord_root": "share of the score with the right root of the chord symbol",
     "Chord_majmin": "the same, major and minor told apart",
     "Written_F-measure": "notes written at the right place and pitch",
-    "Written_F-measure_with_length": "and with the right length",
+    "Written_F-measure_with_length": "notes written at the right place, pitch and length",
     "Written_shift_quarters": "quarters by which the estimate was moved for that",
     "Part_difference": "parts more than there should be",
     "Staff_difference": "staves more than there should be",
