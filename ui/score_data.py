@@ -21,6 +21,7 @@ key.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -260,16 +261,19 @@ def matched(
     notes: Sequence[WrittenNote], times: _Times, stems: Sequence[str], heard: Sequence[Note]
 ) -> dict[int, Note]:
     """The heard note that each written note (by its index) stands for; each stands for one at most."""
-    of: dict[tuple[str, int], list[int]] = defaultdict(list)
+    of: dict[tuple[str, int], list[tuple[float, int]]] = defaultdict(list)
     for index, note in enumerate(notes):
-        of[stems[note.part], note.pitch].append(index)
+        of[stems[note.part], note.pitch].append((times.of(note)[0], index))
+    for placed in of.values():
+        placed.sort()
     near = []
     for number, sound in enumerate(heard):
         pitch = sound_of(sound.pitch).key if sound.stem == "drums" else sound.pitch
-        for index in of[sound.stem, pitch]:
-            away = abs(times.of(notes[index])[0] - sound.onset)
-            if away <= FARTHEST_S:
-                near.append((away, index, number))
+        placed = of[sound.stem, pitch]
+        for start, index in placed[bisect_left(placed, (sound.onset - FARTHEST_S, 0)) :]:
+            if start > sound.onset + FARTHEST_S:
+                break
+            near.append((abs(start - sound.onset), index, number))
     found: dict[int, Note] = {}
     used: set[int] = set()
     for _, index, number in sorted(near):
