@@ -270,7 +270,7 @@ def _evaluate_tab(jobs: Jobs) -> None:
         shown = [gr.update(visible=owner == kind) for owner, _ in controls]
         return [_suffixes(kind), gr.update(visible=any(owner == kind for owner, _ in controls)), *shown]
 
-    def evaluate(song: str, kind: str, reference: Any, estimate: Any, *values: Any) -> str:
+    def compare_files(song: str, kind: str, reference: Any, estimate: Any, *values: Any) -> str:
         given = {
             name: value
             for (owner, name), value in zip(controls, values, strict=True)
@@ -293,7 +293,7 @@ def _evaluate_tab(jobs: Jobs) -> None:
         chosen, [kind], [suffixes, more, *controls.values()], show_progress="hidden", api_visibility="private"
     )
     compare.click(
-        evaluate,
+        compare_files,
         [song, kind, reference, estimate, *controls.values()],
         [result],
         js=WITH_SONG,

@@ -130,17 +130,16 @@ def engine_options(engine: str) -> list[dict[str, Any]]:
 
 def option_control(option: Mapping[str, Any], value: str | None) -> Any:
     """The control of an engine's option; ``value`` is what was chosen before, if anything was."""
-    label, about, default = _words(option["name"]), _sentence(option["help"]), option["default"]
+    default = option["default"]
+    shown = {"label": _words(option["name"]), "info": _sentence(option["help"]), "interactive": True}
     if "choices" in option:
-        return gr.Dropdown(list(option["choices"]), value=value or default, label=label, info=about)
+        return gr.Dropdown(list(option["choices"]), value=value or default, **shown)
     if isinstance(default, bool):
-        return gr.Checkbox(value == "True" if value else default, label=label, info=about)
+        return gr.Checkbox(value == "True" if value else default, **shown)
     limits = {name: option.get(name) for name in ("minimum", "maximum")}
-    step = 1 if isinstance(default, int) else None
-    shown = float(value) if value else default
-    return gr.Number(
-        shown, label=label, info=about, precision=0 if step else None, step=step or 0.01, **limits
-    )
+    whole = isinstance(default, int)
+    number = float(value) if value else default
+    return gr.Number(number, precision=0 if whole else None, step=1 if whole else 0.01, **limits, **shown)
 
 
 def chosen_settings(

@@ -22,7 +22,7 @@ from ui.controls import BY_PRESET, PRESETS, SHOWN, chosen_settings, engine_names
 
 AA_CONTRAST = 4.5  # of text (WCAG 2.2, 1.4.3)
 NAMELESS = re.compile(
-    r"^ *- (button|link|textbox|combobox|slider|checkbox|radio|tab|spinbutton|listbox|img)( \[.*\])?:?$", re.M
+    r"^ *- (button|link|textbox|combobox|slider|checkbox|radio|tab|spinbutton|listbox)( \[.*\])?:?$", re.M
 )
 
 
@@ -256,6 +256,7 @@ def test_everything_has_a_name_and_its_room(
 def check_names_and_room(page: Any, width: int) -> None:
     """Nothing to press or to see is without a name, and nothing is wider than the window."""
     assert NAMELESS.findall(page.locator("body").aria_snapshot()) == []
+    assert page.locator("img:not([alt])").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
