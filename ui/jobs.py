@@ -200,10 +200,12 @@ class Jobs:
     ) -> None:
         self.limit = limit
         self.max_upload_mb, self.max_minutes = max_upload_mb, max_minutes
+        self.corrector = WarmProcesses(1)
+        """For corrections: one process, for it remembers the parts that it wrote last."""
         self.warm = WarmProcesses(2)
-        """For what somebody waits for, a second or two."""
+        """For what else somebody waits for, a second or two."""
         self.slow = WarmProcesses(1)
-        """For what may take longer, and must not be in the way of that."""
+        """For what may take longer."""
         self._folder = folder.resolve()
         self._keep_s = 3600 * keep_hours
         self._changed = threading.Condition()
@@ -253,7 +255,7 @@ class Jobs:
             self._jobs[id] = job
             self._waiting.append(job)
             self._changed.notify_all()
-        self.warm.warm()
+        self.warm_up()
         return id
 
     def state(self, id: str) -> JobState:
@@ -310,7 +312,7 @@ class Jobs:
             from ui.edits import apply
 
             try:
-                corrected = self.warm.call(apply, job.made, job.folder / job.song, edits)
+                corrected = self.corrector.call(apply, job.made, job.folder / job.song, edits)
             except FullscoreError as error:
                 raise FullscoreError(str(error).replace(str(job.made), "this song")) from error
             with self._changed:
@@ -325,6 +327,11 @@ class Jobs:
         job = self._job(id)
         with job.correcting:
             return job.version
+
+    def warm_up(self) -> None:
+        """Have processes loaded for those who look at songs and correct them."""
+        self.warm.warm()
+        self.corrector.warm()
 
     def folder(self, id: str) -> Path:
         """What a job's run makes. Raises UnknownSong."""
@@ -343,8 +350,8 @@ class Jobs:
             for job in self._jobs.values():
                 _kill(job.process)
             self._changed.notify_all()
-        self.warm.close()
-        self.slow.close()
+        for processes in (self.corrector, self.warm, self.slow):
+            processes.close()
         for thread in self._threads:
             thread.join(KILLED_WITHIN_S)
         self._lock.close()

@@ -106,7 +106,7 @@ def create(
         **look,
     )
     pages.append(app.routes[-1].app)  # type: ignore[attr-defined]
-    warming = threading.Timer(WARM_AFTER_S, jobs.warm.warm)
+    warming = threading.Timer(WARM_AFTER_S, jobs.warm_up)
     warming.daemon = True
     warming.start()
     return app
@@ -167,7 +167,7 @@ def _songs(jobs: Jobs) -> APIRouter:
 
     @songs.get("/state.json")
     def state(id: str) -> JSONResponse:
-        jobs.warm.warm()
+        jobs.warm_up()
         return _state(jobs.state(id))
 
     @songs.get("/notes.json")

@@ -271,6 +271,6 @@ def test_corrections_change_the_version_and_can_be_undone(results: tuple[Path, s
     with Jobs(folder) as jobs:
         assert jobs.state(id).corrections == corrected.corrections
         with pytest.raises(FullscoreError, match="try again"):
-            jobs.warm.call(os._exit, 3)  # another process takes its place
+            jobs.corrector.call(os._exit, 3)  # another process takes its place
         undone = jobs.correct(id, [{"kind": "undo"}])
         assert (undone.corrections, undone.can_redo) == ({}, True)
