@@ -27,10 +27,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -43,12 +40,12 @@ import numpy as np
 
 from evaluation.muster import error_rates
 from evaluation.scorefile import read_score, within_voices
+from pipeline.peers import PEERS
 from separation.engines import FullscoreError
 
 RATES = ("PitchER", "MissRate", "ExtraRate", "OnsetER", "OffsetER", "MeanER", "VoiceER", "HandER")
 MAKERS = ("ours", "musescore3", "music21")
 ASAP, K265 = "CPJKU_asap-dataset", "pymatchmaker_matchmaker/matchmaker/assets"
-WAIT_S = 600  # for one importer on one piece
 SAME_RATE = 0.01  # percent: the tool's rounding
 COLUMNS = (*RATES, "Voice-g", "Hand-g")
 NEAR_MEAN, NEAR_PART = 1.5, 3.0  # percent by which ours may be off the known figures
@@ -97,7 +94,7 @@ def main() -> None:
                     seconds = time.perf_counter() - start
                     rates = muster(piece.score, score)
                     tools = muster_by_tool(arguments.tool, piece.score, score) if arguments.tool else None
-                except (OSError, subprocess.SubprocessError, ValueError, FullscoreError) as error:
+                except (ValueError, FullscoreError) as error:
                     print(f"  {maker:44} failed: {error}")
                     continue
                 key, meter = signatures(score)
@@ -183,7 +180,7 @@ def _made(maker: str, piece: Piece, arguments: argparse.Namespace, scratch: Path
     folder.mkdir(parents=True, exist_ok=True)
     score = Path(folder / file)
     if not score.exists():
-        {"musescore3": import_by_musescore, "music21": import_by_music21}[maker](piece.midi, score)
+        PEERS[maker].run(piece.midi, score)
     return score
 
 
@@ -208,25 +205,6 @@ def beats_file(piece: Piece, folder: Path) -> Path | None:
     path = folder / "beats.txt"
     path.write_text("".join(lines))
     return path
-
-
-def import_by_musescore(midi: Path, score: Path) -> None:
-    """MuseScore 3's import, written as MusicXML."""
-    program = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("mscore")
-    if program is None:
-        raise OSError("MuseScore 3 is not installed")
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    command = [program, "-o", str(score.resolve()), str(midi.resolve())]
-    subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
-    if not score.exists():
-        raise OSError(f"MuseScore made nothing of {midi}")
-
-
-def import_by_music21(midi: Path, score: Path) -> None:
-    """music21's import, written as MusicXML."""
-    code = "import sys, music21; music21.converter.parse(sys.argv[1]).write('musicxml', sys.argv[2])"
-    command = [sys.executable, "-c", code, str(midi), str(score)]
-    subprocess.run(command, capture_output=True, timeout=WAIT_S, check=True)
 
 
 # Measuring --------------------------------------------------------------------------------------

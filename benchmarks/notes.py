@@ -25,8 +25,9 @@ import mir_eval
 import numpy as np
 
 from evaluation.notes import NoteTable, read_notes
+from pipeline.peers import basic_pitch_notes
 from separation.audio import Audio, decode
-from transcription.basicpitch import BasicPitch, BasicPitchSettings, packaged_model
+from transcription.basicpitch import BasicPitch, BasicPitchSettings
 from transcription.notes import Note
 
 MAPS = "jongwook_onsets-and-frames/data/MAPS"
@@ -64,11 +65,8 @@ Engine = Callable[[Path, Audio], Sequence[Note]]
 def package(path: Path, audio: Audio) -> Sequence[Note]:
     """The basic-pitch package's own inference, without what it prints."""
     logging.disable(logging.WARNING)
-    from basic_pitch.inference import predict
-
     with contextlib.redirect_stdout(io.StringIO()):
-        _, _, events = predict(path, packaged_model())
-    return [Note(float(start), float(end), int(pitch)) for start, end, pitch, _, _ in events]
+        return basic_pitch_notes(path)
 
 
 def scores(truth: NoteTable, notes: Sequence[Note]) -> tuple[float, float, float, float]:

@@ -28,7 +28,6 @@ commonest kinds of wrong notes of each piece.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import re
 import shutil
@@ -45,13 +44,13 @@ from xml.etree import ElementTree
 import mido
 import numpy as np
 
+from pipeline.peers import PEERS
 from training.corpus import GRACE, NOTE_FIELDS, ScorePiece, read_bytes
 from training.corpus import _unpacked as unpacked
 from training.perform import perform
 
 WAYS = ("music21", "musescore3", "bare", "human")
 ONE_TRACK = ("bare", "human")
-WAIT_S = 300
 EXPORTED = 0.9  # a file with fewer of the notes where they are written is no export of the score
 TICKS_A_SECOND = 960
 SAME_TICKS = 84  # 1/120 quarter: rare tuplets are rounded in files
@@ -200,7 +199,7 @@ def play(source: Source, way: str, midi: Path) -> None:
         elif way == "human":
             perform_score(source, made)
         else:
-            export_by_musescore(score, made)
+            PEERS["musescore3"].run(score, made)
         if way == "bare":
             strip(made)
         shutil.copyfile(made, midi)
@@ -210,17 +209,6 @@ def export_by_music21(score: Path, midi: Path) -> None:
     import music21
 
     music21.converter.parse(score, forceSource=True).write("midi", midi)
-
-
-def export_by_musescore(score: Path, midi: Path) -> None:
-    program = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("mscore")
-    if program is None:
-        raise OSError("MuseScore 3 is not installed")
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    command = [program, "-o", str(midi), str(score)]
-    subprocess.run(command, env=environment, capture_output=True, timeout=WAIT_S, check=False)
-    if not midi.exists():
-        raise OSError(f"MuseScore made nothing of {score}")
 
 
 def strip(path: Path) -> None:

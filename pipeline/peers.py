@@ -17,8 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from separation.engines import FullscoreError
+
+if TYPE_CHECKING:
+    from transcription.notes import Note
 
 WAIT_S = 900.0  # for one program on one song
 
@@ -74,14 +78,19 @@ class Peer:
         return time.perf_counter() - started
 
 
-def basic_pitch(source: Path, out: Path) -> None:
-    """Basic Pitch's own ``predict`` (Bittner et al. 2022) with the network inside its package."""
+def basic_pitch_notes(source: Path) -> tuple[Note, ...]:
+    """By Basic Pitch's own ``predict`` (Bittner et al. 2022) with the network inside its package."""
     from basic_pitch.inference import predict
 
     from transcription.basicpitch import packaged_model
+    from transcription.notes import Note
 
     _, _, events = predict(source, packaged_model())
-    rows = [f"{onset:.6f},{offset:.6f},{pitch}" for onset, offset, pitch, *_ in sorted(events)]
+    return tuple(Note(float(onset), float(offset), int(pitch)) for onset, offset, pitch, *_ in sorted(events))
+
+
+def basic_pitch(source: Path, out: Path) -> None:
+    rows = [f"{note.onset:.6f},{note.offset:.6f},{note.pitch}" for note in basic_pitch_notes(source)]
     out.write_text("\n".join(["onset,offset,midi", *rows]) + "\n", encoding="utf-8")
 
 
