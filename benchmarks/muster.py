@@ -39,7 +39,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from evaluation.muster import error_rates
-from evaluation.scorefile import read_score, within_voices
+from evaluation.scorefile import read_score
+from evaluation.scoremodel import within_voices
 from pipeline.peers import PEERS
 from separation.engines import FullscoreError
 

@@ -35,7 +35,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scorefile import Score, ScoreNote, unfold, within_voices
+from evaluation.scoremodel import Score, ScoreNote, unfold, within_voices
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

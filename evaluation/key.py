@@ -162,7 +162,8 @@ def _label(row: list[str]) -> str:
 
 
 def _of_score(path: Path) -> tuple[Key, Spans]:
-    from evaluation.scorefile import read_score, unfold
+    from evaluation.scorefile import read_score
+    from evaluation.scoremodel import unfold
 
     bars = [(bar, bar.fifths) for bar in unfold(read_score(path)).bars if bar.fifths is not None]
     if not bars:

@@ -21,7 +21,7 @@ from evaluation.kinds import NoSettings
 from separation.engines import FullscoreError
 
 if TYPE_CHECKING:
-    from evaluation.scorefile import Bar
+    from evaluation.scoremodel import Bar
 
 TIME_SIGNATURE = "Time signature"
 THROUGHOUT = "Time signature throughout"
@@ -57,7 +57,8 @@ def _read(path: Path) -> tuple[str, Spans]:
     """The first time signature of a file, and of a score those of its bars."""
     suffix = path.suffix.lower()
     if suffix in (".musicxml", ".xml", ".mxl", ".mid", ".midi"):
-        from evaluation.scorefile import read_score, unfold
+        from evaluation.scorefile import read_score
+        from evaluation.scoremodel import unfold
 
         bars = [bar for bar in unfold(read_score(path)).bars if bar.meter]
         if not bars:

@@ -241,7 +241,8 @@ def _read_jams(path: Path) -> NoteTable:
 
 
 def _read_score(path: Path) -> NoteTable:
-    from evaluation.scorefile import read_score, unfold
+    from evaluation.scorefile import read_score
+    from evaluation.scoremodel import unfold
 
     score = unfold(read_score(path))
     starts = [score.seconds(note.onset) for note in score.notes]

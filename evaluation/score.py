@@ -54,7 +54,8 @@ from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
 from evaluation.kinds import NoSettings
 from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
 from evaluation.meter import TIME_SIGNATURE, first_meter
-from evaluation.scorefile import Bar, Score, ScoreNote, read_score
+from evaluation.scorefile import read_score
+from evaluation.scoremodel import Bar, Score, ScoreNote
 
 MEANINGS = {
     **muster.MEANINGS,

@@ -30,7 +30,8 @@ from evaluation.files import artefact, form_of
 from evaluation.kinds import NoSettings
 from evaluation.muster import error_rates, note_errors
 from evaluation.score import Pairs, score_time
-from evaluation.scorefile import Score, ScoreNote, read_musicxml, read_score
+from evaluation.scorefile import read_musicxml, read_score
+from evaluation.scoremodel import Score, ScoreNote
 from separation.engines import FullscoreError
 from separation.files import whole_file
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.alignment import Alignment, align, compare
-from evaluation.scorefile import Bar, Score, ScoreNote, read_score
+from evaluation.scorefile import read_score
+from evaluation.scoremodel import Bar, Score, ScoreNote
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 BAR = 4  # quarters

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from evaluation.alignment import Alignment, align
 from evaluation.muster import MEANINGS, error_rates, note_errors, rhythm_correction
-from evaluation.scorefile import Bar, Score, ScoreNote, read_score, within_voices
+from evaluation.scorefile import read_score
+from evaluation.scoremodel import Bar, Score, ScoreNote, within_voices
 from tests.evaluation.musicxml import attributes, note, write
 
 HALF = Fraction(1, 2)

@@ -15,7 +15,7 @@ from evaluation.score import (
     underlay_scores,
     written_scores,
 )
-from evaluation.scorefile import Bar, Chord, Score, ScoreNote, Syllable
+from evaluation.scoremodel import Bar, Chord, Score, ScoreNote, Syllable
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"

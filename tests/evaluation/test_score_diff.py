@@ -7,7 +7,7 @@ import pytest
 from evaluation.alignment import Alignment, Comparison
 from evaluation.kinds import NoSettings
 from evaluation.score_diff import ERRORS, Column, coloured_errors, columns, show_score, systems
-from evaluation.scorefile import Bar, Score, ScoreNote
+from evaluation.scoremodel import Bar, Score, ScoreNote
 from separation.engines import FullscoreError
 from tests.evaluation.musicxml import attributes, barline, note, write
 

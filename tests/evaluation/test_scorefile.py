@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.scorefile import Score, Syllable, read_score, unfold
+from evaluation.scorefile import read_score
+from evaluation.scoremodel import Score, Syllable, unfold
 from separation.engines import FullscoreError
 from tests.evaluation.musicxml import attributes, barline, document, lyric, note, write
 
