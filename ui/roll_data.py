@@ -15,7 +15,7 @@ one in tune. Column ``c`` is the moment ``c / COLUMN_RATE``. Columns are cut int
 one below the other, because browsers can't show images of any width. A pixel is the level, as the opacity of
 black: a page can paint it in a colour of its own.
 
-Limits: low notes smear in time (a quarter of a second to each side below C3). Drums have no pitch: their
+Limits: low notes smear in time (up to 0.37 s to each side below C3). Drums have no pitch: their
 sound is the same picture, under lanes of their own.
 """
 

@@ -31,8 +31,8 @@ const NAMES = ["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B�
 const style = new CSSStyleSheet();
 style.replaceSync(`
   .bar { padding-bottom: 8px; }
-  .now { min-width: 11em; }
-  .chosen-bar { min-height: 44px; }
+  .now { min-width: 10.5em; }
+  .chosen { flex: 1 1 14em; }
   .view {
     position: relative; overflow: auto; height: min(58vh, 540px); min-height: 300px; overscroll-behavior-x: contain;
     border: 1px solid var(--line); border-radius: 8px; background: var(--ground);
@@ -42,6 +42,7 @@ style.replaceSync(`
   .hint { margin: 6px 0 0; font-size: 13px; }
   @media (max-width: 600px) {
     .now { min-width: 9.5em; }
+    .chosen { min-height: 2.8em; }
     .hint { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   }
 `);
@@ -60,20 +61,20 @@ const markup = `
       <button class="flatter" type="button" aria-label="Show more pitches">${icon("minus")}</button>
       <button class="taller" type="button" aria-label="Show fewer pitches, larger">${icon("plus")}</button>
     </span>
-    <label class="group"><input class="sound" type="checkbox" checked> Spectrogram</label>
   </div>
-  <div class="bar chosen-bar">
+  <div class="bar">
     <span class="group">
       <button class="previous" type="button" aria-label="Previous note">${icon("left")}</button>
       <button class="next" type="button" aria-label="Next note">${icon("right")}</button>
     </span>
-    <span class="chosen" role="status"></span>
-    <span class="group edits" hidden>
-      <button class="keep" type="button">Keep</button>
+    <span class="group">
       <button class="lower" type="button" aria-label="A semitone lower">♭</button>
       <button class="higher" type="button" aria-label="A semitone higher">♯</button>
+      <button class="keep" type="button">Keep</button>
       <button class="delete" type="button">Delete</button>
     </span>
+    <span class="chosen" role="status"></span>
+    <label class="group over"><input class="sound" type="checkbox" checked> Spectrogram</label>
   </div>
   <p class="error" role="alert" hidden></p>
   <div class="view" tabindex="0" role="group" aria-label="Piano roll" aria-describedby="hint">
@@ -203,6 +204,7 @@ class Roll extends HTMLElement {
     this.#data = this.#picture = this.#chosen = this.#plan = null;
     this.#placed = false;
     this.#strips.clear();
+    this.#showChosen();
     this.#showState();
     this.#load();
     this.#paint();
@@ -326,9 +328,9 @@ class Roll extends HTMLElement {
       text = `${where}: ${this.#name(note.pitch)}, ${long}, velocity ${note.velocity}, ${Math.round(100 * note.confidence)} % sure`;
     }
     this.#get(".chosen").textContent = text;
-    this.#get(".edits").hidden = !note;
-    this.#get(".keep").hidden = !note?.uncertain;
-    for (const button of [".lower", ".higher"]) this.#get(button).hidden = Boolean(this.#data?.lanes);
+    this.#get(".delete").disabled = !note;
+    this.#get(".keep").disabled = !note?.uncertain;
+    for (const button of [".lower", ".higher"]) this.#get(button).disabled = !note || Boolean(this.#data.lanes);
     for (const button of [".previous", ".next"]) this.#get(button).disabled = !this.#data?.notes.length;
   }
 
@@ -345,8 +347,8 @@ class Roll extends HTMLElement {
     const { notes, lanes, duration } = this.#data;
     let [low, high] = [0, 0];
     if (!lanes) {
-      low = Math.min(...notes.map((note) => note.pitch), notes.length ? 127 : 60) - AROUND;
-      high = Math.max(...notes.map((note) => note.pitch), notes.length ? 0 : 60) + AROUND;
+      low = notes.reduce((least, { pitch }) => Math.min(least, pitch), notes.length ? 127 : 60) - AROUND;
+      high = notes.reduce((most, { pitch }) => Math.max(most, pitch), notes.length ? 0 : 60) + AROUND;
       const more = Math.max(0, FEWEST_ROWS - (high - low + 1));
       low = Math.max(0, low - Math.ceil(more / 2));
       high = Math.min(127, high + Math.floor(more / 2));
