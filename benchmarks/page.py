@@ -5,7 +5,8 @@
 
 The server runs in a process of its own, with the songs and pages that ``fullscore ui`` would have. A song is
 transcribed (or its result of before is taken) and each kind of correction is made through the page's route:
-seconds until the answer, which comes when every file is in its place. Then each visitor hands in the song, of
+seconds until the answer, which comes when every file is in its place, and those of the processor, of which a
+busy machine gives less. Then each visitor hands in the song, of
 which ``--jobs`` run at once, and goes on clicking: every half second each asks for one of the things that the
 page asks for. Told are the share answered within half a second and the time that 95 in 100 stay below. Memory
 is what all processes of the server share out among them (PSS, Linux). Last, each job is cancelled: seconds
@@ -57,7 +58,7 @@ def main() -> None:
         done = ask("finished", str(song), words)
         state = visitor.get(f"/songs/{done}/state.json").json()
         print(f"{state['title']}: worked on for {state['seconds']:.0f} s, {len(state['files'])} files\n")
-        _corrections(visitor, done)
+        _corrections(visitor, done, process)
         ids = [ask("submit", str(song), words) for _ in range(given.visitors)]
         _clicks(address, done, ids, given.seconds)
         print(f"memory meanwhile: {_memory(process)}\n")
@@ -109,7 +110,7 @@ def _serve(pipe: Connection, folder: Path, limit: int) -> None:
 # Measures
 
 
-def _corrections(visitor: httpx.Client, id: str) -> None:
+def _corrections(visitor: httpx.Client, id: str, server: int) -> None:
     notes = visitor.get(f"/songs/{id}/notes.json").json()
     sung = next(note for note in notes["notes"] if note["stem"] == "vocals")
     text = visitor.get(f"/songs/{id}/files/lyrics.txt").text
@@ -127,10 +128,13 @@ def _corrections(visitor: httpx.Client, id: str) -> None:
         "note deleted": {**note, "to": None},
         "line breaks": {"kind": "words", "text": text.replace(" ", "\n", 1)},
     }
-    print("| correction | seconds | undone |\n|---|---|---|")
+    print("| correction | seconds | of the processor | undone |\n|---|---|---|---|")
     for name, edit in edits.items():
-        made, undone = (_posted(visitor, id, sent) for sent in (edit, {"kind": "undo"}))
-        print(f"| {name} | {made:.2f} | {undone:.2f} |", flush=True)
+        before = _processor_s(server)
+        made = _posted(visitor, id, edit)
+        busy = _processor_s(server) - before
+        undone = _posted(visitor, id, {"kind": "undo"})
+        print(f"| {name} | {made:.2f} | {busy:.2f} | {undone:.2f} |", flush=True)
     print()
 
 
@@ -207,11 +211,7 @@ def _cancels(visitor: httpx.Client, ids: list[str]) -> None:
 
 def _memory(root: int) -> str:
     """The memory of a process and all below it, by what they are (MB, shared pages shared out)."""
-    parents = {process: _parent_of(process) for process in _processes()}
-    ours = {root}
-    while more := {process for process, parent in parents.items() if parent in ours} - ours:
-        ours |= more
-    sizes = {process: _size_mb(process) for process in ours}
+    sizes = {process: _size_mb(process) for process in _family(root)}
     workers = [size for process, size in sizes.items() if "ui.worker" in _command(process)]
     total = sum(sizes.values())
     songs = " + ".join(f"{size:.0f}" for size in workers)
@@ -219,13 +219,28 @@ def _memory(root: int) -> str:
     return f"{total:.0f} MB = the server {sizes[root]:.0f}, warm processes {rest:.0f}, songs {songs}"
 
 
+def _processor_s(root: int) -> float:
+    """Processor time that a process and all below it have had (seconds)."""
+    ticks = sum(sum(map(int, _stat(process)[11:13])) for process in _family(root))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _family(root: int) -> set[int]:
+    """A process and all below it."""
+    parents = {process: stat[1] for process in _processes() if (stat := _stat(process))}
+    ours = {root}
+    while more := {process for process, parent in parents.items() if int(parent) in ours} - ours:
+        ours |= more
+    return ours
+
+
 def _processes() -> list[int]:
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
-def _parent_of(process: int) -> int:
-    stat = _read(process, "stat").rpartition(")")[2].split()
-    return int(stat[1]) if stat else 0
+def _stat(process: int) -> list[str]:
+    """The fields of proc(5)'s stat from the third on."""
+    return _read(process, "stat").rpartition(")")[2].split()
 
 
 def _size_mb(process: int) -> float:

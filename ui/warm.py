@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -65,7 +66,10 @@ class WarmProcesses:
         with self._lock:
             wanted = self._pool is None and not self._closed
         if wanted:
-            self._running().submit(_nothing)
+            with suppress(
+                FullscoreError, RuntimeError
+            ):  # closed or dead meanwhile
+                self._running().submit(_nothing)
 
     def close(self) -> None:
         """End the processes, whatever they do."""
