@@ -66,9 +66,7 @@ class WarmProcesses:
         with self._lock:
             wanted = self._pool is None and not self._closed
         if wanted:
-            with suppress(
-                FullscoreError, RuntimeError
-            ):  # closed or dead meanwhile
+            with suppress(FullscoreError, RuntimeError):  # closed or dead meanwhile
                 self._running().submit(_nothing)
 
     def close(self) -> None:
