@@ -90,7 +90,7 @@ def measures(kind: Kind, found: Mapping[str, Any]) -> str:
     for name, parts in found.items():
         if isinstance(parts, Mapping):
             tables.append(_grid(name.removesuffix("s"), parts, kind.main))
-    return "<div class='fs-scroll'>" + "".join(tables) + "</div>"
+    return _scrolled("".join(tables), "Measures")
 
 
 def _grid(head: str, rows: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -119,7 +119,12 @@ def picture(path: Path) -> str:
         return f'<iframe class="fs-picture" sandbox title="Differences" srcdoc="{page}"></iframe>'
     data = base64.b64encode(path.read_bytes()).decode()
     image = f'<img class="fs-picture" alt="The two, and where they differ" src="data:{mime};base64,{data}">'
-    return f'<div class="fs-scroll" tabindex="0" role="region" aria-label="Differences">{image}</div>'
+    return _scrolled(image, "Differences")
+
+
+def _scrolled(shown: str, name: str) -> str:
+    """What may be wider than the page, to be scrolled by keys too."""
+    return f'<div class="fs-scroll" tabindex="0" role="region" aria-label="{escape(name)}">{shown}</div>'
 
 
 # Models
@@ -141,10 +146,12 @@ def _models(kind: str, rows: Sequence[ModelRow]) -> str:
     )
     head = "".join(f"<th scope='col'>{name}</th>" for name in ("Model", "Size", "", "Licence"))
     head = head.replace("<th scope='col'></th>", "<td></td>")
+    table = f"<table class='fs-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     lacking = "" if any(row.present for row in rows) else f"<p>{escape(WITHOUT[kind])}</p>"
     return (
-        f"<section class='fs-models'><h2>{escape(KIND_NAMES[kind])}</h2>{lacking}<div class='fs-scroll'>"
-        f"<table class='fs-table'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
+        f"<section class='fs-models'><h2>{escape(KIND_NAMES[kind])}</h2>{lacking}"
+        + _scrolled(table, f"Models of {KIND_NAMES[kind].lower()}")
+        + "</section>"
     )
 
 

@@ -65,7 +65,7 @@ const markup = `
     <details class="remarks" hidden><summary></summary><ul></ul></details>
     <div class="work" hidden>
       <div class="views"><div class="tabs" role="tablist" aria-label="Views"></div></div>
-      <aside>
+      <div class="side">
         <section class="card correct" aria-label="Corrections" hidden>
           <header><h3>Correct</h3><span class="pair">
             <button class="undo" type="button">Undo</button><button class="redo" type="button">Redo</button></span></header>
@@ -108,7 +108,7 @@ const markup = `
           <ul class="files"></ul>
           <details><summary>Stems, pages and data</summary><ul class="files rest"></ul></details>
         </section>
-      </aside>
+      </div>
     </div>
   </section>`;
 
@@ -368,7 +368,7 @@ class Song extends HTMLElement {
     this.#get(".clef").value = reading?.clef ?? "";
     this.#get(".octave").value = reading?.octave ?? "";
     const note = this.#note;
-    this.#setText(".which", note ? `${pitchName(note.pitch)} in ${note.stem}, at ${clock(note.onset)}` : "Click a note in the score or the piano roll.");
+    this.#setText(".which", note ? `${pitchName(note.pitch)} in ${note.stem}, at ${clock(note.onset)}` : "Click a note to change it.");
     for (const button of this.querySelectorAll(".note button")) {
       button.disabled ||= !note || (note.stem === "drums" && "by" in button.dataset);
     }

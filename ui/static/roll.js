@@ -277,6 +277,7 @@ class Roll extends HTMLElement {
   // A note selected in another view.
   #selected(event) {
     if (event.target === this || event.target.getAttribute?.("song") !== this.getAttribute("song")) return;
+    if (!event.detail) return this.#choose(null);
     const { stem, onset, pitch } = event.detail;
     if (!this.#stem || ![...this.#get(".stem").options].some((option) => option.value === stem)) return;
     if (stem === this.#stem && this.#data) this.#choose(this.#found({ onset, pitch }), false);

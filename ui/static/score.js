@@ -339,14 +339,14 @@ class Score extends HTMLElement {
     this.#chosen = id;
     this.#last = this.#data.notes[id] ?? null;
     this.#showChosen();
-    if (!this.#last) return;
-    if (bring) {
+    if (this.#last && bring) {
       this.#free = performance.now() + FREE_MS;
       this.#bring(this.#notes.get(id)?.closest("g.measure"));
       this.#player.seek(this.#last.start);
     }
-    const { stem, onset, pitch } = this.#last;
-    this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail: { stem, onset, pitch } }));
+    const { stem, onset, pitch } = this.#last ?? {};
+    const detail = this.#last && { stem, onset, pitch };
+    this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail }));
   }
 
   // The first id of the written note that stands for a heard one.
