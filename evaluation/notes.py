@@ -36,6 +36,7 @@ from evaluation.frames import FrameCounts, frame_counts
 from evaluation.kinds import NotesSettings
 from evaluation.matching import Pairs, matching, matching_size, note_pairs, reach, within
 from evaluation.notefiles import NoteTable, hz_to_midi, read_notes
+from separation.engines import FullscoreError
 
 __all__ = ["MAIN", "MEANINGS", "NoteTable", "evaluate_notes", "lag", "note_scores", "read_notes"]
 
@@ -97,9 +98,18 @@ def evaluate_notes(
 def read_pair(
     reference: Path, estimate: Path, settings: NotesSettings
 ) -> tuple[NoteTable, NoteTable, float | None]:
-    """The notes of both files that ``settings`` asks for, and the lag, taken off if it asks for that."""
+    """The notes of both files that ``settings`` asks for, and the lag, taken off if it asks for that.
+
+    Raises FullscoreError where both name stems, but neither the one that is asked for.
+    """
     true, found = (read_notes(artefact(path, "notes.json")) for path in (reference, estimate))
     if settings.stem is not None:
+        named = {*true.stems, *found.stems}
+        if true.stems and found.stems and settings.stem.lower() not in named:
+            raise FullscoreError(
+                f"neither file has notes of the stem '{settings.stem}'; choose one of: "
+                f"{', '.join(sorted(named))}"
+            )
         true, found = true.of(settings.stem), found.of(settings.stem)
     late = lag(true, found)
     if settings.lag and late is not None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evaluation.kinds import NotesSettings
 from evaluation.notefiles import NoteTable, midi_to_hz, read_notes
 from evaluation.notes import MAIN, MEANINGS, evaluate_notes, lag, note_scores
+from separation.engines import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 
@@ -72,7 +73,8 @@ def test_stems_are_measured_each_and_together(tmp_path: Path) -> None:
     of_bass = evaluate_notes(reference, estimate, NotesSettings(stem="bass"))
     assert (of_bass["Precision"], of_bass["Recall"]) == (1.0, 0.5)
     assert "stems" not in of_bass
-    assert evaluate_notes(reference, estimate, NotesSettings(stem="drums"))["Precision"] is None
+    with pytest.raises(FullscoreError, match="stem 'drums'; choose one of: bass, vocals"):
+        evaluate_notes(reference, estimate, NotesSettings(stem="drums"))
     nameless = written(tmp_path / "n.csv", THREE)
     assert "stems" not in evaluate_notes(nameless, estimate)
     drums = written(tmp_path / "d.csv", table.replace("vocals", "drums"))
