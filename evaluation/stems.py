@@ -109,7 +109,13 @@ def evaluate_stems(reference: Path, estimate: Path, settings: StemsSettings | No
             "in seconds and a hop that is no longer"
         )
     song = _paired(reference, estimate)
-    return stem_scores(list(song.stems), song.blocks, song.sample_rate, settings)
+    measures = stem_scores(list(song.stems), song.blocks, song.sample_rate, settings)
+    for name, scores in measures["stems"].items():
+        if scores["SDR"] is scores["SI-SDR"] is None and scores["SDR_song"] > 0:
+            logger.warning(
+                "%s of %s has no error at all: its SDR is infinite, and given as undefined", name, estimate
+            )
+    return measures
 
 
 def stem_scores(

@@ -178,6 +178,15 @@ def test_each_fault_has_its_measure() -> None:
     assert quieter["SDR"] == pytest.approx(20, abs=1e-6)
 
 
+def test_a_perfect_stem_is_told_apart_from_one_that_could_not_be_measured(
+    tmp_path: Path, true: dict[str, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    reference = write(tmp_path / "true", true)
+    evaluate_stems(reference, write(tmp_path / "found", estimated(true) | {"drums": true["drums"]}))
+    assert caplog.text.count("no error at all") == 1
+    assert "drums of" in caplog.text
+
+
 def test_perfect_stems_have_no_finite_ratio() -> None:
     true = noise(0, 2, 1, 2 * RATE)
     measured = scores(true, true)
