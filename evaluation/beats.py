@@ -104,7 +104,8 @@ def read_beats(path: Path) -> BeatTable:
     """The beats of a file (the module's text says which), by time.
 
     A table has a beat on each row: its time, and perhaps its number in the bar; other columns, and second
-    columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``. Those of
+    columns that aren't numbers from 1, are ignored. Rows of ASAP are time, time, ``b`` or ``db``, Audacity's
+    point labels time, time and perhaps the beat's number. Those of
     POP909 are a time and, as 0.0 or 1.0, whether a bar of two or three and whether one of four starts there.
     Raises FullscoreError where the file is none of these.
     """
@@ -145,6 +146,8 @@ def _counted(rows: list[list[str]]) -> list[int] | None:
         marks = [row[2] for row in rows]
         if all(mark.startswith(("b", "db")) for mark in marks):
             return _counted_from([mark.startswith("db") for mark in marks])
+        if all(row[0] == row[1] and re.fullmatch(r"0*[1-9]\d?", row[2]) for row in rows):
+            return [int(mark) for mark in marks]
         if {cell for row in rows for cell in row[1:3]} <= {"0.0", "1.0"}:
             halves = [index for index, row in enumerate(rows) if row[1] == "1.0"]
             triple = len(halves) > 1 and np.median(np.diff(halves)) > 2
