@@ -116,7 +116,7 @@ def _about(results: Results) -> Iterator[str]:
     songs = results["songs"]
     failed = sum(1 for row in songs.values() if row["failed"])
     minutes = results["costs"]["duration_s"] / 60
-    yield f"{len(songs)} songs, {minutes:.0f} minutes of music, {failed} failed."
+    yield f"{len(songs)} songs, {minutes:.1f} minutes of music, {failed} failed."
     usual = {**asdict(Settings()), "options": [], "own_words": False}
     chosen = [f"{name} {value}" for name, value in results["settings"].items() if value != usual[name]]
     yield f"Settings: {', '.join(chosen) or 'all as they come'}."
