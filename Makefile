@@ -6,6 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# On all cores at once; a few files in the packages are templates or of other Pythons, and can't be.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 DEMO_OUT := out/demo
 
 .PHONY: setup demo test lint lock clean
@@ -19,10 +21,12 @@ setup: .venv/.dev
 	$(PIP) install --no-compile -c requirements.lock torch
 	$(PIP) install --no-compile --no-deps -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation -e .
+	$(COMPILE)
 	touch $@
 
 .venv/.dev: .venv/.run requirements-dev.lock
 	$(PIP) install --no-compile --no-deps -r requirements-dev.lock
+	$(COMPILE)
 	touch $@
 
 demo: .venv/.run
