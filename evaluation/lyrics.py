@@ -78,6 +78,7 @@ _MARKS = {"": " zqnlbeginqz ", "/": " zqnlendqz "}  # words that no language has
 _LRC_TIME = re.compile(r"^\s*\[\d{1,3}:\d{1,2}", re.MULTILINE)
 _KARAOKE = re.compile(r"^#BPM:|^\d\d:\d\d.* --> \d\d:\d\d", re.MULTILINE)  # UltraStar, SRT, WebVTT
 _TIMED_ROW = re.compile(r"\s*(\d+\.\d+|\d+\t\d+)[\s,;]")
+_LRC_TAG = re.compile(r"^\s*\[(?:ar|al|ti|au|by|la|length|offset|re|ve|tool):.*\]\s*$\n?", re.M | re.I)
 _COUNTS = ("hits", "substitutions", "deletions", "insertions")
 _NONLEXICAL = ("WER_lexical", "R_nonlexical", "D_nonlexical")
 
@@ -294,6 +295,7 @@ def read_lyrics(path: Path) -> str:
         return "\n".join(rows)
     if path.suffix.lower() in (".csv", ".json"):
         raise FullscoreError(f"{path} is not lyrics; give a text or LRC file")
+    text = without_tags(text)
     if not any(map(str.isalpha, text)) and any(map(str.isdigit, text)):
         raise FullscoreError(f"{path} holds numbers, not words; give lyrics as text or LRC")
     rows = [row for row in text.splitlines() if row.strip()]
@@ -302,6 +304,11 @@ def read_lyrics(path: Path) -> str:
             f"{path} holds times beside the words (karaoke, subtitles or a table); give lyrics as text or LRC"
         )
     return text
+
+
+def without_tags(text: str) -> str:
+    """A text without LRC's tags (``[ti:…]``), all that is in the LRC of a song without words."""
+    return _LRC_TAG.sub("", text)
 
 
 def _underlaid(path: Path) -> str:

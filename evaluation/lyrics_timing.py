@@ -43,6 +43,7 @@ import numpy.typing as npt
 
 from evaluation.files import Scores, artefact, is_number, read_json, read_text
 from evaluation.kinds import NoSettings
+from evaluation.lyrics import without_tags
 from separation.engines import FullscoreError
 
 _MEASURES = {
@@ -227,6 +228,7 @@ def read_timed_words(path: Path) -> TimedWords:
     text = read_text(path)
     if re.search(r"^\s*\[\d{1,3}:\d{1,2}", text, re.MULTILINE):
         return _of_lrc(text)
+    text = without_tags(text)
     if path.suffix.lower() == ".lrc" and text.strip():
         raise FullscoreError(f"{path} has no times of lines; give LRC whose lines begin like [01:23.45]")
     return _of_rows(text, path)

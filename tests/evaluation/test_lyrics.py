@@ -263,6 +263,7 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(FullscoreError, match="times beside the words"):
             read_lyrics(written(tmp_path / "song.txt", timed))
+    assert read_lyrics(written(tmp_path / "song.lrc", "[ti:Los Rombos]\n[la:es]\n")) == ""
     assert read_lyrics(written(tmp_path / "song.txt", "99 bottles\n98 bottles\n")).startswith("99")
     with pytest.raises(FullscoreError, match="numbers, not words"):
         read_lyrics(written(tmp_path / "beats.txt", "0.5\t1\n1.0\t2\n"))

@@ -192,6 +192,8 @@ def test_an_empty_file_has_no_words(tmp_path: Path) -> None:
     scores = evaluate_lyrics_timing(written(tmp_path / "r.lrc", ENHANCED), empty)
     assert (scores["matched"], scores["mae"]) == (0.0, None)
     assert set(evaluate_lyrics_timing(empty, tmp_path / "r.lrc").values()) == {None}
+    tagged = written(tmp_path / "t.lrc", "[ti:Los Rombos]\n[la:es]\n")
+    assert evaluate_lyrics_timing(tmp_path / "r.lrc", tagged)["matched"] == 0.0
     times = written(tmp_path / "t.txt", "1.0\n2.0\n")
     assert evaluate_lyrics_timing(times, empty)["matched"] == 0.0
 
