@@ -14,6 +14,7 @@ Limits: a MIDI note lasts as long as its key is down; a score's grace notes last
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ import numpy.typing as npt
 
 from evaluation.files import form_of, form_of_suffix, numbers, read_json, read_rows, split_header
 from separation.engines import FullscoreError
+
+logger = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
@@ -181,7 +184,14 @@ def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
         )
     values = np.array([numbers(row, (0, 1, 2), path, line) for line, row in enumerate(rows, 1)])
     durations = bool(values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min())
-    fractional = bool((values[:, 1 if durations else 2] % 1).any())
+    pitches = values[:, 1 if durations else 2]
+    fractional = bool((pitches % 1).any())
+    if fractional and pitches.max() <= HIGHEST_KEY:
+        logger.warning(
+            "%s has pitches of %g to %g, taken for Hz; if they are MIDI numbers, say so by a header: "
+            "onset,offset,midi",
+            path, pitches.min(), pitches.max(),
+        )  # fmt: skip
     hz = True if fractional else None
     if durations:
         return _Columns((0, 2, 1), True, hz)

@@ -60,6 +60,16 @@ def test_a_column_named_so_is_what_it_is_named(tmp_path: Path) -> None:
     assert midi.pitches_hz == pytest.approx([440, 440 * 2**5])
 
 
+def test_low_fractional_pitches_are_hz_and_said_to_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_notes(written(tmp_path / "e.csv", "0,1,60.5\n")).pitches_hz.tolist() == [60.5]
+    assert "60.5, taken for Hz" in caplog.text
+    caplog.clear()
+    read_notes(written(tmp_path / "e.csv", "0,1,60.5\n1,2,220.5\n"))
+    assert not caplog.text
+
+
 def test_notes_keep_the_order_of_the_file(tmp_path: Path) -> None:
     table = read_notes(written(tmp_path / "e.csv", "onset,offset,midi\n2,3,64\n0,1,60\n1,5,62\n"))
     assert table.intervals[:, 0].tolist() == [2, 0, 1]
