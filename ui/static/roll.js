@@ -141,8 +141,8 @@ class Roll extends HTMLElement {
   disconnectedCallback() {
     this.#ends.abort();
     cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
-    this.#hurry();
+    clearTimeout(this.#gathering);
+    this.#frame = this.#gathering = 0;
   }
 
   attributeChangedCallback(_, before, after) {
@@ -277,7 +277,7 @@ class Roll extends HTMLElement {
   // A note selected in another view.
   #selected(event) {
     if (event.target === this || event.target.getAttribute?.("song") !== this.getAttribute("song")) return;
-    if (!event.detail) return this.#choose(null);
+    if (!event.detail) return this.#choose(null, false);
     const { stem, onset, pitch } = event.detail;
     if (!this.#stem || ![...this.#get(".stem").options].some((option) => option.value === stem)) return;
     if (stem === this.#stem && this.#data) this.#choose(this.#found({ onset, pitch }), false);
@@ -359,12 +359,11 @@ class Roll extends HTMLElement {
     const row = Math.min(Math.max(fits, LOWEST_ROW), lanes ? HIGHEST_LANE : HIGHEST_ROW) * PITCH_ZOOMS[this.#pitch];
     const keys = lanes ? LANES : KEYS;
     const scale = TIME_ZOOMS[this.#time];
-    const whole = { width: keys + duration * scale + 24, height: RULER + rows * row };
-    this.#plan = { width, height, keys, scale, row, rows, low, high, whole };
+    this.#plan = { width, height, keys, scale, row, rows, low, high };
     this.#longest = notes.reduce((most, note) => Math.max(most, note.offset - note.onset), 0);
     const space = this.#get(".space");
-    space.style.width = `${Math.max(whole.width, width)}px`;
-    space.style.height = `${Math.max(whole.height, height)}px`;
+    space.style.width = `${Math.max(keys + duration * scale + 24, width)}px`;
+    space.style.height = `${Math.max(RULER + rows * row, height)}px`;
     const stage = this.#get(".stage");
     stage.style.width = `${width}px`;
     stage.style.height = `${height}px`;
@@ -448,7 +447,7 @@ class Roll extends HTMLElement {
   #colours() {
     const probe = this.#get(".hint");
     const found = {};
-    for (const name of ["accent", "text", "quiet", "ground", "raised", "line", "on-accent"]) {
+    for (const name of ["accent", "text", "quiet", "ground", "line"]) {
       probe.style.color = `var(--${name})`;
       found[name] = getComputedStyle(probe).color;
     }
@@ -738,16 +737,15 @@ class Roll extends HTMLElement {
 
   // What one does
 
+  // Select a note, or none; what is done here goes to its moment and is told to the other views.
   #choose(note, seek = true) {
     this.#chosen = note;
     this.#showChosen();
     this.#draw();
-    if (!note) return;
-    this.#bring(note);
+    if (note) this.#bring(note);
     if (!seek) return;
-    this.#player.seek(note.onset);
-    const { onset, pitch } = note;
-    const detail = { stem: this.#stem, onset, pitch };
+    if (note) this.#player.seek(note.onset);
+    const detail = note && { stem: this.#stem, onset: note.onset, pitch: note.pitch };
     this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail }));
   }
 
@@ -780,7 +778,10 @@ class Roll extends HTMLElement {
     if (this.#chosen) this.#bring(note);
     this.#showChosen(to === null ? `${this.#name(pitch)} is deleted` : "");
     clearTimeout(this.#gathering);
-    this.#gathering = setTimeout(() => this.#hurry(), GATHERED_MS);
+    this.#gathering = setTimeout(() => {
+      this.#gathering = 0;
+      this.#send();
+    }, GATHERED_MS);
   }
 
   // Show an edit before it is made.
@@ -789,12 +790,6 @@ class Roll extends HTMLElement {
     if (at < 0) return;
     if (to === null) this.#data.notes.splice(at, 1);
     else Object.assign(this.#data.notes[at], { pitch: to, confidence: 1, uncertain: false });
-  }
-
-  #hurry() {
-    clearTimeout(this.#gathering);
-    this.#gathering = 0;
-    this.#send();
   }
 
   // The next edit, unless one is on its way or a note is still being moved.
