@@ -142,7 +142,6 @@ TAKEN = {
     ("lyrics", "score"),  # the words under its notes
     ("lyrics", "meter"),
     ("lyrics-timing", "chords"),  # from, to, what: some words are written so
-    ("lyrics", "chords"),
     ("lyrics", "lyrics-timing"),
     ("lyrics", "key"),  # any plain line may be a song's words
 }
