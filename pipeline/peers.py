@@ -112,7 +112,12 @@ def musescore(source: Path, out: Path) -> None:
         raise FullscoreError("MuseScore 3 is not installed")
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     command = [program, "-o", str(out.resolve()), str(source.resolve())]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    try:  # ended before this process is, lest it go on alone
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=0.9 * WAIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise FullscoreError(f"MuseScore was not done after {error.timeout:.0f} s") from error
     if not out.is_file():
         raise FullscoreError(f"MuseScore made nothing of {source}: {done.stderr.strip()[-200:]}")
 
