@@ -342,6 +342,10 @@ class _Static(StaticFiles):
         response.headers["Cache-Control"] = "no-cache"
         return response
 
+    def get_path(self, scope: Scope) -> str:
+        # Proxies may or may not take off the root path, which Starlette expects in the path.
+        return str(scope["path"]).rpartition("/fullscore/")[2]
+
     async def get_response(self, path: str, scope: Scope) -> Response:
         if "\0" in path:
             raise HTTPException(404)
