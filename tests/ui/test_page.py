@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 
 from evaluation.kinds import KINDS
@@ -17,8 +18,10 @@ from pipeline.engines import check_names
 from pipeline.weights import CATALOGUE
 from separation.engines import FullscoreError
 from tests.ui.pages import Visitor, chromium, served
-from ui import views
+from ui import server, views
+from ui.app import create
 from ui.controls import BY_PRESET, PRESETS, SHOWN, chosen_settings, engine_names, engine_options
+from ui.jobs import Jobs
 
 AA_CONTRAST = 4.5  # of text (WCAG 2.2, 1.4.3)
 NAMELESS = re.compile(
@@ -127,6 +130,14 @@ def there(kept: tuple[Path, str], tmp_path_factory: pytest.TempPathFactory) -> I
 def browser() -> Iterator[Any]:
     with chromium() as found:
         yield found
+
+
+def test_scripts_are_found_behind_a_proxy(tmp_path: Path) -> None:
+    with Jobs(tmp_path) as jobs, server.served(create(jobs, root_path="/music")) as address:
+        assert '"/music/fullscore/page.js"' in httpx.get(f"{address}/").text.replace("\\", "")
+        for path in ("/fullscore/page.js", "/music/fullscore/page.js"):
+            assert httpx.get(address + path).status_code == 200
+        assert httpx.get(f"{address}/fullscore/../server.py").status_code == 404
 
 
 @pytest.mark.slow
