@@ -420,6 +420,24 @@ def test_the_score_follows_the_playback_and_a_click_seeks(views: Any) -> None:
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_what_changed_while_the_score_was_out_of_sight_is_shown(views: Any) -> None:
+    page = views
+    page.evaluate(
+        """async () => {
+          const score = document.querySelector("fs-score");
+          score.hidden = true;
+          await new Promise(requestAnimationFrame);
+          document.dispatchEvent(new CustomEvent("fs-changed", { detail: { song: player.id } }));
+          await new Promise((then) => setTimeout(then, 100));
+          window.anew = new Promise((then) => score.addEventListener("fs-shown", then));
+          score.hidden = false;
+        }"""
+    )
+    page.evaluate("Promise.race([anew, new Promise((_, fail) => setTimeout(fail, 20000))])")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_the_score_is_transposed_zoomed_and_played_by_keys(views: Any) -> None:
     from playwright.sync_api import expect
 

@@ -162,8 +162,8 @@ class Score extends HTMLElement {
     const request = ++this.#request;
     const paper = this.#get(".paper");
     const width = paper.clientWidth;
-    if (!width) return; // not to be seen yet: it is loaded when it gets a size
     this.#engraved = width;
+    if (!width) return; // not to be seen now: it is loaded when it gets a size
     if (this.#zoom < 0) this.#zoom = ZOOMS.indexOf(width < NARROW ? 0.8 : 1);
     paper.setAttribute("aria-busy", "true");
     const query = new URLSearchParams({ transpose: this.#transpose, width: Math.round(width / ZOOMS[this.#zoom]) });
