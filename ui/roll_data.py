@@ -44,6 +44,7 @@ from transcription.notes import Note
 from transcription.notes_io import read_notes_json
 from ui.score_data import is_uncertain
 from ui.synth import VIEW_FOLDER
+from ui.tracks import MIX
 
 Samples = npt.NDArray[np.float32]
 Levels = npt.NDArray[np.uint8]
@@ -76,18 +77,20 @@ def roll(made: Path, stem: str) -> dict[str, Any]:
 
     ``bends`` are semitones from the pitch at equal steps from onset to offset, [] where they hardly matter.
     ``lanes`` are the sounds of drums by pitch; it is None for what has pitches. ``beats`` are None until they
-    are found. Raises FullscoreError where the song's notes aren't there (yet).
+    are found. ``stem`` is what its notes are called: those of a recording that wasn't separated have the name
+    of what is heard in it. Raises FullscoreError where the song's notes aren't there (yet).
     """
     try:
         found = read_notes_json(made / "notes.json")
     except FileNotFoundError as error:
         raise FullscoreError("the notes of this song aren't there (yet)") from error
-    notes = [note for note in found if note.stem == stem]
+    called = found[0].stem if stem == MIX and found else stem
+    notes = [note for note in found if note.stem == called]
     pitches = sorted({note.pitch for note in notes})
-    drums = stem == "drums"
+    drums = called == "drums"
     return {
-        "stem": stem,
-        "name": voicing_of(stem).name,
+        "stem": called,
+        "name": voicing_of(called).name,
         "duration": _duration(made, stem),
         "lowest": pitches[0] if pitches else None,
         "highest": pitches[-1] if pitches else None,

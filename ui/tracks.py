@@ -24,7 +24,7 @@ from ui.synth import SCORE_MIDI
 
 PIECE_S = 5
 RECORDING, SCORE = "song", "score"
-_MIX = "mix"  # the one stem of a song that wasn't separated: the recording itself
+MIX = "mix"  # the one stem of a song that wasn't separated: the recording itself
 
 
 class NoSuchPieceError(LookupError):
@@ -67,5 +67,5 @@ def _track(name: str, label: str, file: Path) -> dict[str, str]:
 def _stems(made: Path) -> list[Path]:
     """The stems, as a score orders their parts."""
     order = list(VOICINGS)
-    found = [path for path in (made / STEMS_FOLDER).glob("[!.]*.flac") if path.stem != _MIX]
+    found = [path for path in (made / STEMS_FOLDER).glob("[!.]*.flac") if path.stem != MIX]
     return sorted(found, key=lambda path: (order.index(path.stem) if path.stem in order else 99, path.stem))

@@ -100,6 +100,15 @@ def test_drums_have_a_lane_for_each_sound(made: Path) -> None:
     assert lanes == [(36, "Bass Drum"), (42, "Closed Hi-Hat")]
 
 
+def test_what_was_not_separated_has_the_notes_of_what_is_heard_in_it(made: Path) -> None:
+    for stem in (made / "stems").iterdir():
+        stem.unlink()
+    soundfile.write(made / "stems" / "mix.flac", tone(60, DURATION_S, SAMPLE_RATE), SAMPLE_RATE)
+    write_notes_json([Note(0.5, 1.0, 60, stem="piano")], made / "notes.json")
+    found = roll(made, "mix")
+    assert (found["stem"], [note["pitch"] for note in found["notes"]]) == ("piano", [60])
+
+
 def test_beats_are_those_of_the_score_and_before_it_those_found(made: Path) -> None:
     assert roll(made, "vocals")["beats"] == BEATS
     corrected = {"times": [0.0, 1.0], "numbers": [1, 2]}

@@ -247,7 +247,7 @@ class Roll extends HTMLElement {
     this.#data = data;
     this.#bars = barsOf(data.beats);
     this.#wanted = null;
-    for (const edit of this.#edits) if (edit.stem === this.#stem) this.#apply(edit);
+    for (const edit of this.#edits) if (edit.stem === data.stem) this.#apply(edit);
     this.#chosen = chosen && this.#found(chosen, others);
     this.#layOut();
     this.#showChosen();
@@ -279,9 +279,8 @@ class Roll extends HTMLElement {
     if (event.target === this || event.target.getAttribute?.("song") !== this.getAttribute("song")) return;
     if (!event.detail) return this.#choose(null, false);
     const { stem, onset, pitch } = event.detail;
-    if (!this.#stem || ![...this.#get(".stem").options].some((option) => option.value === stem)) return;
-    if (stem === this.#stem && this.#data) this.#choose(this.#found({ onset, pitch }), false);
-    else {
+    if (this.#data?.stem === stem) return this.#choose(this.#found({ onset, pitch }), false);
+    if (this.#stem && [...this.#get(".stem").options].some((option) => option.value === stem)) {
       this.#wanted = { onset, pitch };
       if (stem !== this.#stem) this.#turnTo(stem);
     }
@@ -745,7 +744,7 @@ class Roll extends HTMLElement {
     if (note) this.#bring(note);
     if (!seek) return;
     if (note) this.#player.seek(note.onset);
-    const detail = note && { stem: this.#stem, onset: note.onset, pitch: note.pitch };
+    const detail = note && { stem: this.#data.stem, onset: note.onset, pitch: note.pitch };
     this.dispatchEvent(new CustomEvent("fs-select", { bubbles: true, composed: true, detail }));
   }
 
@@ -768,7 +767,7 @@ class Roll extends HTMLElement {
       this.#showChosen(`${this.#name(to)} is there already`);
       return;
     }
-    const edit = { kind: "note", stem: this.#stem, onset, pitch, to };
+    const edit = { kind: "note", stem: this.#data.stem, onset, pitch, to };
     const before = this.#edits.at(-1);
     if (before?.stem === edit.stem && before.onset === onset && before.to === pitch) before.to = to;
     else this.#edits.push(edit);
