@@ -52,7 +52,7 @@ def apply(made: Path, song: Path, edits: Sequence[Edit]) -> dict[str, Any]:
         elif kinds == ["redo"]:
             redo(made, song)
         elif kinds == ["words"]:
-            correct_words(made, song, str(edits[0]["text"]), again=bool(edits[0].get("again", False)))
+            correct_words(made, song, _text(edits[0]["text"]), again=bool(edits[0].get("again", False)))
         else:
             corrections = history(made).now
             for edit in edits:
@@ -117,3 +117,9 @@ def _tempo(edit: Edit, made: Path) -> float | None:
 
 def _whole(value: Any) -> int | None:
     return None if value is None else int(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("words are a text")
+    return value

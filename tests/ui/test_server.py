@@ -138,6 +138,7 @@ def test_a_correction_is_answered_with_the_new_state_and_shown(client: httpx.Cli
         (b'{"kind": "tempo", "value": "fast"}', 422),
         (b'{"kind": "note", "stem": "mix", "onset": 0, "pitch": 200, "to": 1}', 422),
         (b'{"kind": "words"}', 422),
+        (b'{"kind": "words", "text": null}', 422),
         (b'[{"kind": "undo"}, {"kind": "key", "value": "C major"}]', 422),
         (b'"' + b"x" * (server.MOST_BODY_BYTES + 1) + b'"', 413),
     ],
