@@ -165,19 +165,9 @@ def _notate(song: Song, run: Path, job: Job) -> dict[str, Any]:
     from pipeline.report import chords_in_seconds
 
     run.mkdir(parents=True, exist_ok=True)
-    chosen = job.settings
     reset_peak_memory()
     started = time.perf_counter()
-    written = notate_file(
-        song.source,
-        run / "score.musicxml",
-        tempo=chosen.tempo,
-        time_signature=chosen.time_signature,
-        key=chosen.key,
-        pick_up=chosen.pick_up_beats,
-        simplify=chosen.simplify,
-        chords=chosen.chords,
-    )
+    written = notate_file(song.source, run / "score.musicxml", settings=job.settings)
     cost = {"seconds": round(time.perf_counter() - started, 3), "peak_memory_mb": round(peak_memory_mb(), 1)}
     grid, score = written.grid, written.score
     report = {

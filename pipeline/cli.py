@@ -350,17 +350,7 @@ def _notate(given: argparse.Namespace) -> int:
     from pipeline.notate import notate_file
 
     settings = Settings(**{name: getattr(given, name) for name in _NOTATED})
-    notate_file(
-        given.notes,
-        given.out,
-        given.beats,
-        tempo=settings.tempo,
-        time_signature=settings.time_signature,
-        key=settings.key,
-        pick_up=settings.pick_up_beats,
-        simplify=settings.simplify,
-        chords=settings.chords,
-    )
+    notate_file(given.notes, given.out, given.beats, settings)
     print(given.out)
     return DONE
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.settings import Settings
 from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import Performance, read_performance
@@ -33,23 +34,14 @@ class Notated:
 
 
 def notate_file(
-    midi: Path,
-    score: Path,
-    beats: Path | None = None,
-    tempo: float | None = None,
-    time_signature: TimeSignature | None = None,
-    key: str | None = None,
-    pick_up: Fraction | None = None,
-    simplify: bool = False,
-    chords: str = "auto",
+    midi: Path, score: Path, beats: Path | None = None, settings: Settings = Settings()
 ) -> Notated:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says; what was written.
 
     ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
     without it beats are found from the notes, unless the file was made from a score and states its
-    bars. What is given wins over what the file states. ``pick_up`` is the length in beats of a first
-    bar that is not full (0: there is none); ``simplify`` and ``chords`` are those of
-    :class:`notation.notate.NotationSettings`. Raises FullscoreError.
+    bars. What the settings say of tempo, time signature, key, pick-up, chords and simplicity wins over
+    what the file states; the others need a recording. Raises FullscoreError.
     """
     if score.suffix.lower() not in SCORE_SUFFIXES:
         raise FullscoreError(
@@ -63,19 +55,20 @@ def notate_file(
     from notation.spelling import parse_key
     from transcription.beats import BeatSettings, track_beats
 
+    tempo, signature, pick_up = settings.tempo, settings.time_signature, settings.pick_up_beats
     performance = read_performance(midi)
     check_length(performance.notes, midi)
     stated = None
     if beats is not None:
-        grid = read_grid(beats, time_signature)
+        grid = read_grid(beats, signature)
     elif performance.score is not None:
-        performance, grid = stated_grid(performance, tempo, time_signature, pick_up)
+        performance, grid = stated_grid(performance, tempo, signature, pick_up)
         stated = performance.score
     else:
-        settings = BeatSettings(tempo=tempo, time_signature=time_signature)
-        grid = track_beats(performance.notes, settings=settings)
+        grid = track_beats(performance.notes, settings=BeatSettings(tempo=tempo, time_signature=signature))
     lyrics, track = lyrics_of(performance.texts, performance.notes)
-    chosen = NotationSettings(parse_key(key) if key else None, chords, pick_up, simplify)
+    key = parse_key(settings.key) if settings.key else None
+    chosen = NotationSettings(key, settings.chords, pick_up, settings.simplify)
     written = notate(
         performance.notes,
         grid,

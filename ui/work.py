@@ -82,17 +82,7 @@ def notated(midi: Path, beats: Path | None, settings: Settings, out: Path) -> li
 
     made = [out / f"{midi.stem}{Path(name).suffix}" for name in NOTATED]
     try:
-        written = notate_file(
-            midi,
-            made[0],
-            beats,
-            tempo=settings.tempo,
-            time_signature=settings.time_signature,
-            key=settings.key,
-            pick_up=settings.pick_up_beats,
-            simplify=settings.simplify,
-            chords=settings.chords,
-        )
+        written = notate_file(midi, made[0], beats, settings)
     except FullscoreError as error:
         raise FullscoreError(_plain(str(error), [midi, *([beats] if beats else [])])) from error
     for path in made[1:]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import mido
@@ -10,6 +9,7 @@ import music21
 import pytest
 
 from pipeline.notate import notate_file
+from pipeline.settings import Settings
 from transcription.beatgrid import TimeSignature
 
 TICKS = 480
@@ -72,14 +72,8 @@ def test_a_score_comes_back_as_it_was(waltz: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_given_wins_over_what_the_file_states(waltz: Path, tmp_path: Path) -> None:
-    notate_file(
-        waltz,
-        tmp_path / "score.musicxml",
-        tempo=60,
-        time_signature=TimeSignature(2, 4),
-        key="D minor",
-        pick_up=Fraction(0),
-    )
+    wanted = Settings(tempo=60, time_signature=TimeSignature(2, 4), key="D minor", pick_up=0)
+    notate_file(waltz, tmp_path / "score.musicxml", settings=wanted)
     score = read(tmp_path / "score.musicxml")
     first = next(iter(score.parts[0].getElementsByClass(music21.stream.Measure)))
     assert (first.timeSignature.ratioString, first.duration.quarterLength) == ("2/4", 2)
