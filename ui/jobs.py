@@ -168,7 +168,7 @@ class _Job:
             found = json.loads(report.read_text(encoding="utf-8"))
             self.files = tuple(found["files"])
             self.title, self.warnings = found["song"]["title"], tuple(found["warnings"])
-            self.warnings = tuple(text.replace(self.song, self.name) for text in self.warnings)
+            self.warnings = tuple(for_page(text.replace(self.song, self.name)) for text in self.warnings)
             records.append(report)
         else:
             self.files = tuple(file for record in records for file in _files_of(record))
@@ -524,6 +524,15 @@ def announced(song: Path) -> float | None:
     duration = probe(song).duration
     next(decode_blocks(song, CHECKED_S, warn=lambda message: None), None)
     return duration
+
+
+def for_page(warning: str) -> str:
+    """A warning of a run to somebody who has the page and no terminal: what to do, without addresses."""
+    warning = re.sub(r" from https?://\S+", "", warning)
+    warning = re.sub(
+        r"try again with: fullscore models fetch ([\w.-]+)", r"fetch \1 in the tab Models", warning
+    )
+    return warning.replace("give your own text with --lyrics", "write them in the view Lyrics")
 
 
 def clean(name: str) -> str:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import soundfile
 
+from pipeline.engines import choose_lyricist, choose_separator
 from pipeline.settings import Settings
 from separation.engines import FullscoreError
 from tests.ui.conftest import SETTINGS
 from ui import worker
-from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean
+from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean, for_page
 
 STAGES = ["audio", "separation", "notes", "performance", "beats", "lyrics", "score"]
 
@@ -196,6 +197,24 @@ def test_an_id_is_known_or_it_is_none(kept: tuple[Path, str], id: str) -> None:
 )
 def test_names_are_text(name: str, cleaned: str) -> None:
     assert clean(name) == cleaned
+
+
+def test_warnings_say_what_to_do_in_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FULLSCORE_MODELS", str(tmp_path))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
+    settings = Settings(separator="auto", lyrics="auto")
+    told = []
+    for warning in (
+        choose_separator(settings, False, lambda share, message: None).warning,
+        choose_lyricist(settings, True, lambda share, message: None).warning,
+    ):
+        assert warning is not None
+        assert "fullscore models fetch" in warning
+        told.append(for_page(warning))
+    assert not any(word in text for text in told for word in ("https://", "fullscore models", "--lyrics"))
+    assert "fetch htdemucs in the tab Models" in told[0]
+    assert "in the view Lyrics" in told[1]
 
 
 def test_long_names_are_cut() -> None:
