@@ -105,6 +105,8 @@ def create(
         show_error=True,
         **look,
     )
+    # Visitors name what they uploaded by its path. Gradio checks that only once it was launched.
+    page.has_launched = True
     pages.append(app.routes[-1].app)  # type: ignore[attr-defined]
     warming = threading.Timer(WARM_AFTER_S, jobs.warm_up)
     warming.daemon = True

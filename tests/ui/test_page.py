@@ -185,6 +185,24 @@ def test_programs_do_the_same_by_name(there: tuple[str, Path], song: Path, tmp_p
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_a_file_of_the_server_is_nothing_a_visitor_can_hand_in(
+    there: tuple[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "secret.txt").write_text("secret words")
+    file = {"path": str(tmp_path / "secret.txt"), "meta": {"_type": "gradio.FileData"}}
+    calls = {
+        "evaluate": ["lyrics", [file], [file], {}],
+        "transcribe": [file, "full band", "", {}],
+        "notate": [file, None, {}],
+    }
+    for name, given in calls.items():
+        call = f"{there[0]}/gradio_api/call/{name}"
+        event = httpx.post(call, json={"data": given}).json()["event_id"]
+        told = httpx.get(f"{call}/{event}", timeout=60).text
+        assert "event: error" in told
+        assert "not uploaded by a user" in told
+
+
 def test_the_open_song_is_compared_with_a_reference(browser: Any, there: tuple[str, Path]) -> None:
     address, folder = there
     with Visitor(browser, address) as visitor:
