@@ -17,6 +17,7 @@ import "./score.js";
 const ASKED_MS = 700; // between two questions how it goes
 const ASKED_HIDDEN_MS = 5000; // while nobody looks
 const SHOWN_MS = 6000; // that a message stays
+const DONE = { undo: "Undone.", redo: "Done again." };
 const TAPPED_MS = 2000; // without a tap, after which the tempo is taken
 const FEWEST_TAPS = 4;
 
@@ -111,6 +112,12 @@ const markup = `
       </div>
     </div>
   </section>`;
+
+/** What to say when an edit was made. A tempo doesn't move the beats: it chooses at which pace they are counted. */
+function doneIn(edit) {
+  if (edit.kind === "tempo" && edit.value) return "Corrected: the beats heard are counted at the pace nearest to that.";
+  return DONE[edit.kind] ?? "Corrected.";
+}
 
 class Song extends HTMLElement {
   #id = "";
@@ -410,7 +417,7 @@ class Song extends HTMLElement {
     }
     this.#busy = false;
     if (id !== this.#id) return;
-    if (last) this.#say({ undo: "Undone.", redo: "Done again." }[last.kind] ?? "Corrected.");
+    if (last) this.#say(doneIn(last));
     this.#showCorrections();
   }
 
