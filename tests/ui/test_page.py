@@ -260,6 +260,9 @@ def test_an_engines_options_are_shown_when_it_is_chosen(browser: Any, there: tup
         assert visitor.wrong == []
 
 
+SERIOUS = ("serious", "critical")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -283,7 +286,11 @@ def test_everything_has_a_name_and_its_room(
 
 
 def check_names_and_room(page: Any, width: int) -> None:
-    """Nothing to press or to see is without a name, and nothing is wider than the window."""
+    """Nothing is without a name or wider than the window, and axe-core finds nothing serious."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found if rule["impact"] in SERIOUS] == []
     assert NAMELESS.findall(page.locator("body").aria_snapshot()) == []
     assert page.locator("img:not([alt])").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
