@@ -95,13 +95,21 @@ def test_the_example_is_watched_heard_corrected_and_taken_home(browser: Any, add
         assert again.wrong == []
 
 
+MOST_DOWNLOADS = 10  # that Chromium lets a page start on end
+
+
 def check_downloads(page: Any) -> None:
     """Take each file home and read it back."""
     files = {}
-    for link in page.locator("fs-song .home a").all():
-        with page.expect_download() as download:
-            link.click()
-        files[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+    for number, link in enumerate(page.locator("fs-song .home a").all()):
+        if number < MOST_DOWNLOADS:
+            with page.expect_download() as download:
+                link.click()
+            files[download.value.suggested_filename] = Path(download.value.path()).read_bytes()
+        else:
+            got = page.request.get(link.get_attribute("href"))
+            assert "attachment" in got.headers["content-disposition"]
+            files[link.get_attribute("download")] = got.body()
     song = "Auld Lang Syne"
     score = ET.fromstring(files[f"{song}.musicxml"])
     assert len(list(score.iter("note"))) > 100
