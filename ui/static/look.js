@@ -1,4 +1,4 @@
-// What the views of a song have in common: their look, in the page's colours, and small parts of their markup.
+// What the views of a song have in common: their upkeep, their look in the page's colours, small parts of their markup.
 //
 // The page defines the custom properties (page.css); what follows the comma holds where a view stands alone.
 
@@ -78,4 +78,40 @@ export async function answered(response) {
   if (response.ok) return response.json();
   const told = await response.json().catch(() => ({}));
   throw new Error(told.detail ?? told.error ?? "The server doesn't answer: load the page again.");
+}
+
+/** A view of the song that its attribute names; it begins anew when that changes. */
+export class View extends HTMLElement {
+  static observedAttributes = ["song"];
+
+  root = this.attachShadow({ mode: "open" });
+  ends = new AbortController(); // of what listens while the element is in the page
+
+  constructor(style, markup) {
+    super();
+    this.root.adoptedStyleSheets = [look, style];
+    this.root.innerHTML = markup;
+  }
+
+  disconnectedCallback() {
+    this.ends.abort();
+  }
+
+  attributeChangedCallback(_, before, after) {
+    if (before !== after && before !== null && this.isConnected) {
+      this.disconnectedCallback();
+      this.connectedCallback();
+    }
+  }
+
+  get(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  /** Show what went wrong; nothing if the message is empty. */
+  tell(message) {
+    const error = this.get("[role=alert]");
+    error.textContent = message;
+    error.hidden = !message;
+  }
 }

@@ -5,7 +5,7 @@
 // `fs-changed` brings what became of it, `fs-refused` leaves the sheet as it is.
 
 import { addressOf, clock, playerOf } from "./player.js";
-import { answered, look, showPlaying } from "./look.js";
+import { View, answered, showPlaying } from "./look.js";
 
 const FREE_MS = 4000; // so long after somebody scrolled the lines the playback doesn't
 
@@ -60,12 +60,8 @@ const markup = `
     </div>
   </form>`;
 
-class Words extends HTMLElement {
-  static observedAttributes = ["song"];
-
-  #root = this.attachShadow({ mode: "open" });
+class Words extends View {
   #player = null;
-  #ends = new AbortController(); // of what listens while the element is in the page
   #data = null;
   #lines = []; // of { onset, offset, item, words: [{ onset, offset, span }] }
   #line = null; // that is sung now
@@ -76,15 +72,13 @@ class Words extends HTMLElement {
   #free = 0;
 
   constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [look, style];
-    this.#root.innerHTML = markup;
+    super(style, markup);
     this.#listen();
   }
 
   connectedCallback() {
-    this.#ends = new AbortController();
-    const { signal } = this.#ends;
+    this.ends = new AbortController();
+    const { signal } = this.ends;
     document.addEventListener("fs-changed", (event) => this.#changed(event), { signal });
     document.addEventListener("fs-refused", (event) => this.#refused(event), { signal });
     const id = this.getAttribute("song");
@@ -98,27 +92,6 @@ class Words extends HTMLElement {
     this.#load();
   }
 
-  disconnectedCallback() {
-    this.#ends.abort();
-  }
-
-  attributeChangedCallback(_, before, after) {
-    if (before !== after && before !== null && this.isConnected) {
-      this.disconnectedCallback();
-      this.connectedCallback();
-    }
-  }
-
-  #get(selector) {
-    return this.#root.querySelector(selector);
-  }
-
-  #tell(message) {
-    const error = this.#get(".error");
-    error.textContent = message;
-    error.hidden = !message;
-  }
-
   // The words
 
   async #load() {
@@ -128,12 +101,12 @@ class Words extends HTMLElement {
       const data = await answered(response);
       if (request === this.#request) this.#show(data);
     } catch (error) {
-      if (request === this.#request) this.#tell(error.message);
+      if (request === this.#request) this.tell(error.message);
     }
   }
 
   #show(data) {
-    this.#tell("");
+    this.tell("");
     this.#data = data;
     this.#line = this.#word = null;
     this.#lines = [];
@@ -147,9 +120,9 @@ class Words extends HTMLElement {
     const empty = document.createElement("p");
     empty.className = "quiet";
     empty.textContent = "No words are known of this song. Paste them, and they are looked for in the voice.";
-    this.#get(".lines").lang = data.language;
-    this.#get(".lines").replaceChildren(...(lists.length ? lists : [empty]));
-    this.#get(".edit").textContent = lists.length ? "Edit the words" : "Write the words";
+    this.get(".lines").lang = data.language;
+    this.get(".lines").replaceChildren(...(lists.length ? lists : [empty]));
+    this.get(".edit").textContent = lists.length ? "Edit the words" : "Write the words";
     this.#follow();
     this.dispatchEvent(new CustomEvent("fs-shown", { bubbles: true, composed: true }));
   }
@@ -175,14 +148,14 @@ class Words extends HTMLElement {
   }
 
   #showState() {
-    showPlaying(this.#get(".play"), this.#player);
-    if (this.#player.error) this.#tell(this.#player.error);
+    showPlaying(this.get(".play"), this.#player);
+    if (this.#player.error) this.tell(this.#player.error);
     this.#showTime();
   }
 
   #showTime() {
     const { time, duration } = this.#player;
-    const now = this.#get(".now");
+    const now = this.get(".now");
     const text = `${clock(time)} / ${clock(duration)}`;
     if (now.textContent !== text) now.textContent = text;
   }
@@ -209,7 +182,7 @@ class Words extends HTMLElement {
 
   // Scroll to a line, if it isn't in sight.
   #bring(item) {
-    const holder = this.#get(".lines");
+    const holder = this.get(".lines");
     const [place, ground] = [item.getBoundingClientRect(), holder.getBoundingClientRect()];
     if (!ground.height || (place.top >= ground.top && place.bottom <= ground.bottom)) return;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -220,30 +193,30 @@ class Words extends HTMLElement {
 
   #edit(on) {
     this.#editing = on;
-    this.#get(".sheet").hidden = !on;
-    for (const part of this.#root.querySelectorAll(".reading")) part.hidden = on;
+    this.get(".sheet").hidden = !on;
+    for (const part of this.root.querySelectorAll(".reading")) part.hidden = on;
     this.#wait(false);
   }
 
   #open() {
     const there = Boolean(this.#data?.lines.length);
-    this.#get("textarea").value = this.#data?.text ?? "";
-    this.#get(".save").textContent = there ? "Save" : "Align";
-    this.#get(".again").hidden = !there;
+    this.get("textarea").value = this.#data?.text ?? "";
+    this.get(".save").textContent = there ? "Save" : "Align";
+    this.get(".again").hidden = !there;
     this.#edit(true);
-    this.#get("textarea").focus();
-    this.#get("textarea").setSelectionRange(0, 0);
-    this.#get("textarea").scrollTop = 0;
+    this.get("textarea").focus();
+    this.get("textarea").setSelectionRange(0, 0);
+    this.get("textarea").scrollTop = 0;
   }
 
   #close() {
     this.#edit(false);
-    this.#get(".edit").focus();
+    this.get(".edit").focus();
   }
 
   #send(again) {
     if (this.#sent !== null) return;
-    const text = this.#get("textarea").value;
+    const text = this.get("textarea").value;
     if (text === this.#data?.text && !again) return this.#close();
     this.#sent = text;
     this.#wait(true, again ? "Aligning the words …" : "Saving the words …");
@@ -253,10 +226,10 @@ class Words extends HTMLElement {
 
   #wait(on, message = "") {
     if (!on) this.#sent = null;
-    this.#get(".sheet").setAttribute("aria-busy", String(on));
-    for (const control of this.#root.querySelectorAll(".sheet button")) control.disabled = on;
-    this.#get("textarea").readOnly = on;
-    this.#get(".told").textContent = message;
+    this.get(".sheet").setAttribute("aria-busy", String(on));
+    for (const control of this.root.querySelectorAll(".sheet button")) control.disabled = on;
+    this.get("textarea").readOnly = on;
+    this.get(".told").textContent = message;
   }
 
   #isMine(event) {
@@ -278,7 +251,7 @@ class Words extends HTMLElement {
   // What one does
 
   #listen() {
-    const on = (selector, event, action, more) => this.#get(selector).addEventListener(event, action, more);
+    const on = (selector, event, action, more) => this.get(selector).addEventListener(event, action, more);
     on(".play", "click", () => this.#player?.toggle());
     on(".edit", "click", () => this.#open());
     on(".cancel", "click", () => this.#close());
@@ -292,7 +265,7 @@ class Words extends HTMLElement {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#send(false);
     });
     on(".lines", "keydown", (event) => {
-      if (event.key !== " " || event.target !== this.#get(".lines")) return;
+      if (event.key !== " " || event.target !== this.get(".lines")) return;
       event.preventDefault();
       this.#player.toggle();
     });

@@ -3,7 +3,7 @@
 // Every track has a level, mute and solo. At first only the recording is heard; the others are muted.
 
 import { clock, playerOf } from "./player.js";
-import { look, showPlaying, write } from "./look.js";
+import { View, showPlaying, write } from "./look.js";
 
 const style = new CSSStyleSheet();
 style.replaceSync(`
@@ -32,60 +32,33 @@ const markup = `
   </div>
   <ul aria-label="Tracks"></ul>
   <p class="quiet hint">Solo plays tracks alone, muted ones too. The stems together are the recording.</p>
-  <p class="error trouble" role="alert" hidden></p>`;
+  <p class="error" role="alert" hidden></p>`;
 
-class Mixer extends HTMLElement {
-  static observedAttributes = ["song"];
-
-  #root = this.attachShadow({ mode: "open" });
+class Mixer extends View {
   #player = null;
-  #ends = new AbortController();
   #rows = new Map(); // name -> its <li>
 
   constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [look, style];
-    this.#root.innerHTML = markup;
-    this.#get(".play").addEventListener("click", () => this.#player?.toggle());
-    this.#get(".place").addEventListener("input", (event) => this.#player?.seek(event.target.valueAsNumber));
+    super(style, markup);
+    this.get(".play").addEventListener("click", () => this.#player?.toggle());
+    this.get(".place").addEventListener("input", (event) => this.#player?.seek(event.target.valueAsNumber));
   }
 
   connectedCallback() {
     const id = this.getAttribute("song");
     if (!id) return;
-    this.#ends = new AbortController();
-    const { signal } = this.#ends;
+    this.ends = new AbortController();
+    const { signal } = this.ends;
     this.#player = playerOf(id);
     this.#player.addEventListener("time", () => this.#showTime(), { signal });
     this.#player.addEventListener("state", () => this.#show(), { signal });
     this.#show();
   }
 
-  disconnectedCallback() {
-    this.#ends.abort();
-  }
-
-  attributeChangedCallback(_, before, after) {
-    if (before !== after && before !== null && this.isConnected) {
-      this.disconnectedCallback();
-      this.connectedCallback();
-    }
-  }
-
-  #get(selector) {
-    return this.#root.querySelector(selector);
-  }
-
-  #tell(message) {
-    const error = this.#get(".trouble");
-    error.textContent = message;
-    error.hidden = !message;
-  }
-
   #show() {
     const { tracks, error } = this.#player;
-    showPlaying(this.#get(".play"), this.#player);
-    this.#tell(error);
+    showPlaying(this.get(".play"), this.#player);
+    this.tell(error);
     const names = tracks.map((track) => track.name);
     if (names.join() !== [...this.#rows.keys()].join()) this.#build(tracks);
     const soloed = tracks.some((track) => track.soloed);
@@ -122,17 +95,17 @@ class Mixer extends HTMLElement {
       }
       this.#rows.set(name, row);
     }
-    this.#get("ul").replaceChildren(...this.#rows.values());
+    this.get("ul").replaceChildren(...this.#rows.values());
   }
 
   #showTime() {
     const { time, duration } = this.#player;
-    const place = this.#get(".place");
+    const place = this.get(".place");
     place.max = duration || 1;
     place.value = time;
     const now = clock(time);
     if (place.getAttribute("aria-valuetext") !== now) place.setAttribute("aria-valuetext", now);
-    write(this.#get(".now"), `${now} / ${clock(duration)}`);
+    write(this.get(".now"), `${now} / ${clock(duration)}`);
   }
 }
 

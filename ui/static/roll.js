@@ -12,7 +12,7 @@
 // the previous note, up and down move it by a semitone, Delete deletes it, + and - zoom.
 
 import { addressOf, clock, playerOf } from "./player.js";
-import { answered, icon, look, showPlaying } from "./look.js";
+import { View, answered, icon, showPlaying } from "./look.js";
 
 const TIME_ZOOMS = [4, 8, 16, 32, 64, 128, 256]; // pixels a second
 const PITCH_ZOOMS = [1, 1.5, 2, 3]; // times the height at which all rows fit
@@ -83,12 +83,8 @@ const markup = `
   <p class="hint quiet" id="hint">Space plays, ← and → go by bars, N and P choose notes, ↑ and ↓ move the chosen one by
     semitones, Delete deletes it, + and − zoom.</p>`;
 
-class Roll extends HTMLElement {
-  static observedAttributes = ["song"];
-
-  #root = this.attachShadow({ mode: "open" });
+class Roll extends View {
   #player = null;
-  #ends = new AbortController(); // of what listens while the element is in the page
   #data = null;
   #bars = []; // of { time, number }
   #longest = 0; // seconds of the longest note
@@ -112,20 +108,18 @@ class Roll extends HTMLElement {
   #steered = 0; // how far the roll itself scrolled last
 
   constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [look, style];
-    this.#root.innerHTML = markup;
+    super(style, markup);
     this.#listen();
   }
 
   connectedCallback() {
-    this.#ends = new AbortController();
-    const { signal } = this.#ends;
+    this.ends = new AbortController();
+    const { signal } = this.ends;
     document.addEventListener("fs-changed", (event) => this.#changed(event), { signal });
     document.addEventListener("fs-refused", (event) => this.#changed(event, true), { signal });
     document.addEventListener("fs-select", (event) => this.#selected(event), { signal });
     const sizes = new ResizeObserver(() => this.#layOut());
-    sizes.observe(this.#get(".view"));
+    sizes.observe(this.get(".view"));
     const themes = new MutationObserver(() => this.#draw());
     for (const holder of [document.documentElement, document.body]) {
       themes.observe(holder, { attributeFilter: ["class", "style", "data-theme"] });
@@ -139,27 +133,10 @@ class Roll extends HTMLElement {
   }
 
   disconnectedCallback() {
-    this.#ends.abort();
+    super.disconnectedCallback();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#gathering);
     this.#frame = this.#gathering = 0;
-  }
-
-  attributeChangedCallback(_, before, after) {
-    if (before !== after && before !== null && this.isConnected) {
-      this.disconnectedCallback();
-      this.connectedCallback();
-    }
-  }
-
-  #get(selector) {
-    return this.#root.querySelector(selector);
-  }
-
-  #tell(message) {
-    const error = this.#get(".error");
-    error.textContent = message;
-    error.hidden = !message;
   }
 
   // What is shown
@@ -172,22 +149,22 @@ class Roll extends HTMLElement {
     this.#request++;
     if (!id) return;
     this.#player = playerOf(id);
-    const { signal } = this.#ends;
+    const { signal } = this.ends;
     this.#player.addEventListener("time", () => this.#follow(), { signal });
     this.#player.addEventListener("state", () => this.#showState(), { signal });
     this.#player.ready.then(
       () => this.#showStems(),
-      (error) => this.#tell(error.message),
+      (error) => this.tell(error.message),
     );
     this.#showState();
   }
 
   #showStems() {
-    if (this.#ends.signal.aborted) return;
+    if (this.ends.signal.aborted) return;
     const tracks = this.#player.tracks.filter(({ name }) => name !== "song" && name !== "score");
     const stems = tracks.length ? tracks : [{ name: "mix", label: "Recording" }];
     const names = stems.map(({ name }) => name);
-    const select = this.#get(".stem");
+    const select = this.get(".stem");
     if (names.join() !== [...select.options].map((option) => option.value).join()) {
       select.replaceChildren(...stems.map(({ name, label }) => new Option(label, name)));
     }
@@ -200,7 +177,7 @@ class Roll extends HTMLElement {
     if (alone) this.#player.solo(this.#stem, false);
     this.#stem = stem;
     if (alone) this.#player.solo(stem, true);
-    this.#get(".stem").value = stem;
+    this.get(".stem").value = stem;
     this.#data = this.#picture = this.#chosen = this.#plan = null;
     this.#placed = false;
     this.#strips.clear();
@@ -212,14 +189,14 @@ class Roll extends HTMLElement {
 
   async #load() {
     const request = ++this.#request;
-    const view = this.#get(".view");
+    const view = this.get(".view");
     view.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(addressOf(this.getAttribute("song"), `roll/${this.#stem}.json`));
       const data = await answered(response);
       if (request === this.#request) this.#show(data);
     } catch (error) {
-      if (request === this.#request) this.#tell(error.message);
+      if (request === this.#request) this.tell(error.message);
     }
     if (request === this.#request) view.setAttribute("aria-busy", "false");
   }
@@ -243,7 +220,7 @@ class Roll extends HTMLElement {
   #show(data) {
     const chosen = this.#wanted ?? this.#chosen;
     const others = this.#chosen ? this.#data.notes.filter((note) => note !== this.#chosen) : [];
-    this.#tell(data.notes.length ? "" : "No notes were heard in this stem.");
+    this.tell(data.notes.length ? "" : "No notes were heard in this stem.");
     this.#data = data;
     this.#bars = barsOf(data.beats);
     this.#wanted = null;
@@ -252,7 +229,7 @@ class Roll extends HTMLElement {
     this.#layOut();
     this.#showChosen();
     this.#showTime();
-    this.#get(".view").dataset.notes = data.notes.length;
+    this.get(".view").dataset.notes = data.notes.length;
     this.dispatchEvent(new CustomEvent("fs-shown", { bubbles: true, composed: true }));
   }
 
@@ -280,7 +257,7 @@ class Roll extends HTMLElement {
     if (!event.detail) return this.#choose(null, false);
     const { stem, onset, pitch } = event.detail;
     if (this.#data?.stem === stem) return this.#choose(this.#found({ onset, pitch }), false);
-    if (this.#stem && [...this.#get(".stem").options].some((option) => option.value === stem)) {
+    if (this.#stem && [...this.get(".stem").options].some((option) => option.value === stem)) {
       this.#wanted = { onset, pitch };
       if (stem !== this.#stem) this.#turnTo(stem);
     }
@@ -292,9 +269,9 @@ class Roll extends HTMLElement {
 
   #showState() {
     const player = this.#player;
-    showPlaying(this.#get(".play"), player);
-    if (player.error) this.#tell(player.error);
-    const solo = this.#get(".solo");
+    showPlaying(this.get(".play"), player);
+    if (player.error) this.tell(player.error);
+    const solo = this.get(".solo");
     solo.hidden = !this.#track();
     solo.setAttribute("aria-pressed", String(Boolean(this.#track()?.soloed)));
     solo.setAttribute("aria-label", `Solo ${this.#track()?.label ?? ""}`);
@@ -305,7 +282,7 @@ class Roll extends HTMLElement {
     const { time, duration } = this.#player;
     const bar = this.#barAt(time);
     const text = `${clock(time)} / ${clock(duration)}${bar ? ` · bar ${bar.number}` : ""}`;
-    const now = this.#get(".now");
+    const now = this.get(".now");
     if (now.textContent !== text) now.textContent = text;
   }
 
@@ -327,17 +304,17 @@ class Roll extends HTMLElement {
       const long = `${(note.offset - note.onset).toFixed(2)} s`;
       text = `${where}: ${this.#name(note.pitch)}, ${long}, velocity ${note.velocity}, ${Math.round(100 * note.confidence)} % sure`;
     }
-    this.#get(".chosen").textContent = text;
-    this.#get(".delete").disabled = !note;
-    this.#get(".keep").disabled = !note?.uncertain;
-    for (const button of [".lower", ".higher"]) this.#get(button).disabled = !note || Boolean(this.#data.lanes);
-    for (const button of [".previous", ".next"]) this.#get(button).disabled = !this.#data?.notes.length;
+    this.get(".chosen").textContent = text;
+    this.get(".delete").disabled = !note;
+    this.get(".keep").disabled = !note?.uncertain;
+    for (const button of [".lower", ".higher"]) this.get(button).disabled = !note || Boolean(this.#data.lanes);
+    for (const button of [".previous", ".next"]) this.get(button).disabled = !this.#data?.notes.length;
   }
 
   // Where it lies
 
   #layOut() {
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const [width, height] = [view.clientWidth, view.clientHeight];
     const before = this.#plan;
     if (!width || !this.#data) {
@@ -360,20 +337,20 @@ class Roll extends HTMLElement {
     const scale = TIME_ZOOMS[this.#time];
     this.#plan = { width, height, keys, scale, row, rows, low, high };
     this.#longest = notes.reduce((most, note) => Math.max(most, note.offset - note.onset), 0);
-    const space = this.#get(".space");
+    const space = this.get(".space");
     space.style.width = `${Math.max(keys + duration * scale + 24, width)}px`;
     space.style.height = `${Math.max(RULER + rows * row, height)}px`;
-    const stage = this.#get(".stage");
+    const stage = this.get(".stage");
     stage.style.width = `${width}px`;
     stage.style.height = `${height}px`;
     const dots = window.devicePixelRatio || 1;
-    for (const canvas of this.#root.querySelectorAll("canvas")) {
+    for (const canvas of this.root.querySelectorAll("canvas")) {
       const [wide, tall] = [Math.round(width * dots), Math.round(height * dots)];
       if (canvas.width !== wide || canvas.height !== tall) Object.assign(canvas, { width: wide, height: tall });
     }
     const at = (index, zooms) => [index === 0, index === zooms.length - 1];
-    [this.#get(".shorter").disabled, this.#get(".longer").disabled] = at(this.#time, TIME_ZOOMS);
-    [this.#get(".flatter").disabled, this.#get(".taller").disabled] = at(this.#pitch, PITCH_ZOOMS);
+    [this.get(".shorter").disabled, this.get(".longer").disabled] = at(this.#time, TIME_ZOOMS);
+    [this.get(".flatter").disabled, this.get(".taller").disabled] = at(this.#pitch, PITCH_ZOOMS);
     if (before && high !== before.high && !lanes) view.scrollTop += (high - before.high) * row;
     if (!this.#placed) this.#centre();
     if (!this.#placed && this.#chosen) this.#bring(this.#chosen);
@@ -383,14 +360,14 @@ class Roll extends HTMLElement {
   }
 
   #x(time) {
-    return this.#plan.keys + time * this.#plan.scale - this.#get(".view").scrollLeft;
+    return this.#plan.keys + time * this.#plan.scale - this.get(".view").scrollLeft;
   }
 
   // The top of a pitch's row.
   #y(pitch) {
     const { lanes } = this.#data;
     const row = lanes ? lanes.length - 1 - lanes.findIndex((lane) => lane.pitch === pitch) : this.#plan.high - pitch;
-    return RULER + row * this.#plan.row - this.#get(".view").scrollTop;
+    return RULER + row * this.#plan.row - this.get(".view").scrollTop;
   }
 
   // Notes that are at least partly between two moments.
@@ -405,7 +382,7 @@ class Roll extends HTMLElement {
 
   // Show the middle of the notes where not all rows fit.
   #centre() {
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const pitches = this.#data.notes.map((note) => note.pitch).sort((a, b) => a - b);
     if (!this.#plan || !pitches.length) return;
     const middle = this.#y(pitches[pitches.length >> 1]) + view.scrollTop;
@@ -414,14 +391,14 @@ class Roll extends HTMLElement {
 
   #steer(to) {
     this.#steered = performance.now();
-    this.#get(".view").scrollTo({ ...to, behavior: "instant" });
+    this.get(".view").scrollTo({ ...to, behavior: "instant" });
     this.#draw();
   }
 
   // Scroll to a note, if it isn't in sight.
   #bring(note) {
     if (!this.#plan) return;
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const { keys, width, height, row } = this.#plan;
     const [x, y] = [this.#x(note.onset), this.#y(note.pitch)];
     const to = {};
@@ -444,7 +421,7 @@ class Roll extends HTMLElement {
 
   // The page's colours, as a canvas understands them.
   #colours() {
-    const probe = this.#get(".hint");
+    const probe = this.get(".hint");
     const found = {};
     for (const name of ["accent", "text", "quiet", "ground", "line"]) {
       probe.style.color = `var(--${name})`;
@@ -455,7 +432,7 @@ class Roll extends HTMLElement {
   }
 
   #begin(selector) {
-    const canvas = this.#get(selector);
+    const canvas = this.get(selector);
     const context = canvas.getContext("2d");
     const dots = window.devicePixelRatio || 1;
     context.setTransform(dots, 0, 0, dots, 0, 0);
@@ -470,21 +447,21 @@ class Roll extends HTMLElement {
     const { width, height, keys, scale } = this.#plan;
     const context = this.#begin(".ground");
     const colours = (this.#shades = this.#colours());
-    const start = (this.#get(".view").scrollLeft - SLOP) / scale;
+    const start = (this.get(".view").scrollLeft - SLOP) / scale;
     const end = start + (width - keys + 2 * SLOP) / scale;
     context.save();
     context.beginPath();
     context.rect(keys, RULER, width - keys, height - RULER);
     context.clip();
     this.#drawRows(context, colours);
-    if (this.#get(".sound").checked) this.#drawSound(context, colours, start, end);
+    if (this.get(".sound").checked) this.#drawSound(context, colours, start, end);
     this.#drawBeats(context, colours, start, end);
     const notes = this.#between(start, end);
     this.#drawNotes(context, colours, notes);
     context.restore();
     this.#drawRuler(context, colours, start, end);
     this.#drawKeys(context, colours);
-    this.#get(".view").dataset.drawn = notes.length;
+    this.get(".view").dataset.drawn = notes.length;
   }
 
   #drawRows(context, colours) {
@@ -512,7 +489,7 @@ class Roll extends HTMLElement {
       this.#ink = colours.text;
       this.#strips.clear();
     }
-    const top = lanes ? RULER - this.#get(".view").scrollTop : this.#y(high) + (high - highest) * row;
+    const top = lanes ? RULER - this.get(".view").scrollTop : this.#y(high) + (high - highest) * row;
     const tall = lanes ? rows * row : (highest - lowest + 1) * row;
     const level = Math.max(0, Math.min(4, Math.floor(Math.log2(rate / scale))));
     const count = Math.ceil(spectrogram.columns / strip);
@@ -721,7 +698,7 @@ class Roll extends HTMLElement {
   #follow() {
     this.#showTime();
     if (!this.#plan || !this.#data) return;
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const { keys, width, scale } = this.#plan;
     const { time, playing } = this.#player;
     const room = width - keys;
@@ -800,7 +777,7 @@ class Roll extends HTMLElement {
   }
 
   #zoom(by, x = null) {
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const to = Math.min(Math.max(this.#time + by, 0), TIME_ZOOMS.length - 1);
     if (to === this.#time || !this.#plan) return;
     const { keys, width, scale } = this.#plan;
@@ -814,7 +791,7 @@ class Roll extends HTMLElement {
   }
 
   #grow(by) {
-    const view = this.#get(".view");
+    const view = this.get(".view");
     const to = Math.min(Math.max(this.#pitch + by, 0), PITCH_ZOOMS.length - 1);
     if (to === this.#pitch || !this.#plan) return;
     const { height, row } = this.#plan;
@@ -839,7 +816,7 @@ class Roll extends HTMLElement {
   #noteAt(x, y) {
     const { keys, scale } = this.#plan;
     if (x < keys || y < RULER) return null;
-    const time = (this.#get(".view").scrollLeft + x - keys) / scale;
+    const time = (this.get(".view").scrollLeft + x - keys) / scale;
     let [best, least] = [null, Infinity];
     for (const note of this.#between(time - SLOP / scale, time + SLOP / scale)) {
       const [left, top, wide, tall] = this.#box(note);
@@ -850,7 +827,7 @@ class Roll extends HTMLElement {
   }
 
   #listen() {
-    const on = (selector, event, action, more) => this.#get(selector).addEventListener(event, action, more);
+    const on = (selector, event, action, more) => this.get(selector).addEventListener(event, action, more);
     on(".play", "click", () => this.#player?.toggle());
     on(".stem", "change", (event) => this.#turnTo(event.target.value));
     on(".solo", "click", () => this.#player.solo(this.#stem));
@@ -875,12 +852,12 @@ class Roll extends HTMLElement {
     on(".stage", "pointermove", (event) => {
       if (!this.#plan) return;
       const place = this.#place(event);
-      this.#get(".stage").style.cursor = place.x > this.#plan.keys && this.#noteAt(place.x, place.y) ? "pointer" : "";
+      this.get(".stage").style.cursor = place.x > this.#plan.keys && this.#noteAt(place.x, place.y) ? "pointer" : "";
     });
   }
 
   #place(event) {
-    const stage = this.#get(".stage").getBoundingClientRect();
+    const stage = this.get(".stage").getBoundingClientRect();
     return { x: event.clientX - stage.left, y: event.clientY - stage.top };
   }
 
@@ -890,7 +867,7 @@ class Roll extends HTMLElement {
     if (x < this.#plan.keys) return;
     const note = this.#noteAt(x, y);
     this.#choose(note);
-    if (!note) this.#player.seek((this.#get(".view").scrollLeft + x - this.#plan.keys) / this.#plan.scale);
+    if (!note) this.#player.seek((this.get(".view").scrollLeft + x - this.#plan.keys) / this.#plan.scale);
   }
 
   #wheeled(event) {

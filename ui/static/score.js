@@ -8,7 +8,7 @@
 // N and P go to the next and the previous doubtful note.
 
 import { addressOf, clock, playerOf } from "./player.js";
-import { answered, icon, look, showPlaying, write } from "./look.js";
+import { View, answered, icon, showPlaying, write } from "./look.js";
 
 const ZOOMS = [0.5, 0.65, 0.8, 1, 1.25, 1.6, 2];
 const NARROW = 600; // pixels of width below which notes begin a step smaller
@@ -88,12 +88,8 @@ const markup = `
 
 const NAMES = { concert: "concert pitch", "B flat": "B♭", "E flat": "E♭", F: "F" };
 
-class Score extends HTMLElement {
-  static observedAttributes = ["song"];
-
-  #root = this.attachShadow({ mode: "open" });
+class Score extends View {
   #player = null;
-  #ends = new AbortController(); // of what listens while the element is in the page
   #data = null;
   #request = 0;
   #engraved = 0; // pixels of width the pages are engraved for
@@ -110,37 +106,24 @@ class Score extends HTMLElement {
   #settled = 0;
 
   constructor() {
-    super();
-    this.#root.adoptedStyleSheets = [look, style];
-    this.#root.innerHTML = markup;
+    super(style, markup);
     this.#listen();
   }
 
   connectedCallback() {
-    this.#ends = new AbortController();
-    const { signal } = this.#ends;
+    this.ends = new AbortController();
+    const { signal } = this.ends;
     document.addEventListener("fs-changed", (event) => this.#changed(event), { signal });
     document.addEventListener("fs-select", (event) => this.#selected(event), { signal });
     const sizes = new ResizeObserver(() => this.#resized());
-    sizes.observe(this.#get(".paper"));
+    sizes.observe(this.get(".paper"));
     signal.addEventListener("abort", () => sizes.disconnect());
     this.#open();
   }
 
   disconnectedCallback() {
-    this.#ends.abort();
+    super.disconnectedCallback();
     clearTimeout(this.#settled);
-  }
-
-  attributeChangedCallback(_, before, after) {
-    if (before !== after && before !== null && this.isConnected) {
-      this.disconnectedCallback();
-      this.connectedCallback();
-    }
-  }
-
-  #get(selector) {
-    return this.#root.querySelector(selector);
   }
 
   #open() {
@@ -149,7 +132,7 @@ class Score extends HTMLElement {
     this.#engraved = 0;
     if (!id) return;
     this.#player = playerOf(id);
-    const { signal } = this.#ends;
+    const { signal } = this.ends;
     this.#player.addEventListener("time", () => this.#follow(), { signal });
     this.#player.addEventListener("state", () => this.#showState(), { signal });
     this.#showState();
@@ -160,7 +143,7 @@ class Score extends HTMLElement {
 
   async #load() {
     const request = ++this.#request;
-    const paper = this.#get(".paper");
+    const paper = this.get(".paper");
     const width = paper.clientWidth;
     this.#engraved = width;
     if (!width) return; // not to be seen now: it is loaded when it gets a size
@@ -173,15 +156,15 @@ class Score extends HTMLElement {
       const data = await answered(response);
       if (request === this.#request) this.#show(data);
     } catch (error) {
-      if (request === this.#request) this.#tell(error.message);
+      if (request === this.#request) this.tell(error.message);
     }
     if (request === this.#request) paper.setAttribute("aria-busy", "false");
   }
 
   #show(data) {
-    const paper = this.#get(".paper");
+    const paper = this.get(".paper");
     const top = this.#measures.findIndex((measure) => measure.getBoundingClientRect().bottom > paper.getBoundingClientRect().top + 1);
-    this.#tell("");
+    this.tell("");
     for (const font of data.fonts) addFont(font);
     this.#data = data;
     this.#lit.clear();
@@ -196,9 +179,9 @@ class Score extends HTMLElement {
     }
     this.#showParts();
     this.#showTransposition();
-    this.#get(".zoom").textContent = `${Math.round(100 * ZOOMS[this.#zoom])} %`;
-    this.#get(".smaller").disabled = this.#zoom === 0;
-    this.#get(".larger").disabled = this.#zoom === ZOOMS.length - 1;
+    this.get(".zoom").textContent = `${Math.round(100 * ZOOMS[this.#zoom])} %`;
+    this.get(".smaller").disabled = this.#zoom === 0;
+    this.get(".larger").disabled = this.#zoom === ZOOMS.length - 1;
     if (top > 0) this.#bring(this.#measures[top], "instant");
     this.#chosen = this.#last && this.#find(this.#last);
     this.#showChosen();
@@ -207,15 +190,9 @@ class Score extends HTMLElement {
     this.dispatchEvent(new CustomEvent("fs-shown", { bubbles: true, composed: true }));
   }
 
-  #tell(message) {
-    const error = this.#get(".error");
-    error.textContent = message;
-    error.hidden = !message;
-  }
-
   #showParts() {
     const { parts } = this.#data;
-    const menu = this.#get(".menu");
+    const menu = this.get(".menu");
     const boxes = () => [...menu.querySelectorAll("input")];
     // What is there stays, with the focus it may have.
     if (boxes().map((box) => box.value).join() !== parts.map((part) => part.stem).join()) {
@@ -234,11 +211,11 @@ class Score extends HTMLElement {
       box.checked = parts[number].shown;
       box.disabled = parts[number].shown && shown === 1; // one at least
     }
-    this.#get("details").hidden = parts.length < 2;
+    this.get("details").hidden = parts.length < 2;
   }
 
   #showTransposition() {
-    const select = this.#get(".transpose");
+    const select = this.get(".transpose");
     if (!select.options.length) {
       select.append(...this.#data.transpositions.map((name) => new Option(NAMES[name] ?? name, name)));
     }
@@ -247,8 +224,8 @@ class Score extends HTMLElement {
 
   #showState() {
     const player = this.#player;
-    showPlaying(this.#get(".play"), player);
-    if (player.error) this.#tell(player.error);
+    showPlaying(this.get(".play"), player);
+    if (player.error) this.tell(player.error);
     this.#showTime();
   }
 
@@ -256,20 +233,20 @@ class Score extends HTMLElement {
     const { time, duration } = this.#player;
     const bar = this.#bar(time);
     const where = bar < 0 ? "" : ` · bar ${this.#data.bars[bar].number}`;
-    write(this.#get(".now"), `${clock(time)} / ${clock(duration)}${where}`);
+    write(this.get(".now"), `${clock(time)} / ${clock(duration)}${where}`);
   }
 
   #showPage() {
-    const pages = [...this.#root.querySelectorAll(".page")];
+    const pages = [...this.root.querySelectorAll(".page")];
     const number = this.#page();
-    this.#get(".pages").textContent = pages.length ? `${number + 1} of ${pages.length}` : "";
-    this.#get(".back").disabled = number <= 0 && this.#get(".paper").scrollTop < 2;
-    this.#get(".on").disabled = number >= pages.length - 1;
+    this.get(".pages").textContent = pages.length ? `${number + 1} of ${pages.length}` : "";
+    this.get(".back").disabled = number <= 0 && this.get(".paper").scrollTop < 2;
+    this.get(".on").disabled = number >= pages.length - 1;
   }
 
   // The page that fills the middle.
   #page() {
-    const paper = this.#get(".paper");
+    const paper = this.get(".paper");
     const middle = paper.scrollTop + paper.clientHeight / 3;
     const pages = [...paper.querySelectorAll(".page")];
     return Math.max(0, pages.findLastIndex((page) => page.offsetTop <= middle));
@@ -302,7 +279,7 @@ class Score extends HTMLElement {
     }
     this.#lit = sounding;
     const measure = this.#measures[this.#bar(time)];
-    this.#get(".cursor").classList.toggle("still", !last || !measure);
+    this.get(".cursor").classList.toggle("still", !last || !measure);
     if (!fresh || !last) return;
     const note = last.ids.map((id) => this.#notes.get(id)).find(Boolean);
     if (note) this.#point(note);
@@ -311,8 +288,8 @@ class Score extends HTMLElement {
 
   // Put the cursor behind a note, as high as its line.
   #point(note) {
-    const paper = this.#get(".paper");
-    const cursor = this.#get(".cursor");
+    const paper = this.get(".paper");
+    const cursor = this.get(".cursor");
     const ground = paper.getBoundingClientRect();
     const line = (note.closest("g.system") ?? note).getBoundingClientRect();
     const head = (note.querySelector(".notehead") ?? note).getBoundingClientRect();
@@ -324,7 +301,7 @@ class Score extends HTMLElement {
   // Scroll to the line of a bar, if it isn't in sight.
   #bring(measure, behavior = "smooth") {
     if (!measure) return;
-    const paper = this.#get(".paper");
+    const paper = this.get(".paper");
     const ground = paper.getBoundingClientRect();
     const line = (measure.closest("g.system") ?? measure).getBoundingClientRect();
     const fits = line.top >= ground.top && line.bottom <= ground.bottom;
@@ -378,19 +355,19 @@ class Score extends HTMLElement {
 
   #showChosen() {
     const { uncertain, notes } = this.#data;
-    this.#root.querySelectorAll("g.chosen").forEach((note) => note.classList.remove("chosen"));
+    this.root.querySelectorAll("g.chosen").forEach((note) => note.classList.remove("chosen"));
     const note = notes[this.#chosen];
     const at = uncertain.indexOf(this.#chosen);
     const many = `${uncertain.length} doubtful ${uncertain.length === 1 ? "note" : "notes"}`;
-    this.#get(".count").textContent = at < 0 ? many : `${at + 1} of ${many}`;
-    for (const button of [".previous", ".next"]) this.#get(button).disabled = !uncertain.length;
-    this.#get(".doubts").hidden = false;
-    this.#get(".edits").hidden = at < 0; // of any other note the page has the corrections
-    this.#get("span.chosen").textContent = note
+    this.get(".count").textContent = at < 0 ? many : `${at + 1} of ${many}`;
+    for (const button of [".previous", ".next"]) this.get(button).disabled = !uncertain.length;
+    this.get(".doubts").hidden = false;
+    this.get(".edits").hidden = at < 0; // of any other note the page has the corrections
+    this.get("span.chosen").textContent = note
       ? `Bar ${note.bar}, ${note.part}: ${note.name}, ${Math.round(100 * note.confidence)} % sure`
       : "";
     for (const id of note?.ids ?? []) this.#notes.get(id)?.classList.add("chosen");
-    for (const button of [".lower", ".higher"]) this.#get(button).hidden = note?.stem === "drums";
+    for (const button of [".lower", ".higher"]) this.get(button).hidden = note?.stem === "drums";
   }
 
   #edit(change) {
@@ -410,7 +387,7 @@ class Score extends HTMLElement {
   // What one does
 
   #listen() {
-    const on = (selector, event, action) => this.#get(selector).addEventListener(event, action);
+    const on = (selector, event, action) => this.get(selector).addEventListener(event, action);
     on(".play", "click", () => this.#player?.toggle());
     on(".back", "click", () => this.#turn(-1));
     on(".on", "click", () => this.#turn(1));
@@ -427,19 +404,19 @@ class Score extends HTMLElement {
       this.#load();
     });
     on(".menu", "change", () => {
-      this.#parts = [...this.#root.querySelectorAll(".menu input:checked")].map((box) => box.value);
+      this.#parts = [...this.root.querySelectorAll(".menu input:checked")].map((box) => box.value);
       this.#load();
     });
     on("details", "focusout", (event) => {
-      const details = this.#get("details");
+      const details = this.get("details");
       if (!details.contains(event.relatedTarget)) details.open = false;
     });
     on("details", "keydown", (event) => {
-      if (event.key === "Escape") this.#get("details").open = false;
+      if (event.key === "Escape") this.get("details").open = false;
     });
     on(".paper", "scroll", () => this.#showPage());
     for (const event of ["wheel", "touchmove"]) {
-      this.#get(".paper").addEventListener(event, () => (this.#free = performance.now() + FREE_MS), { passive: true });
+      this.get(".paper").addEventListener(event, () => (this.#free = performance.now() + FREE_MS), { passive: true });
     }
     on(".paper", "click", (event) => this.#clicked(event));
     on(".paper", "keydown", (event) => this.#pressed(event));
@@ -494,7 +471,7 @@ class Score extends HTMLElement {
   }
 
   #turn(by) {
-    const paper = this.#get(".paper");
+    const paper = this.get(".paper");
     const page = paper.querySelectorAll(".page")[Math.max(this.#page() + by, 0)];
     this.#free = performance.now() + FREE_MS;
     if (page) paper.scrollTo({ top: page.offsetTop, behavior: "instant" });
@@ -509,7 +486,7 @@ class Score extends HTMLElement {
 
   #resized() {
     clearTimeout(this.#settled);
-    const width = this.#get(".paper").clientWidth;
+    const width = this.get(".paper").clientWidth;
     if (!width || Math.abs(width - this.#engraved) <= RESIZED * this.#engraved) return;
     if (this.#engraved) this.#settled = setTimeout(() => this.#load(), SETTLED_MS);
     else this.#load();
