@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ def served(folder: Path, limit: int = 1, **limits: Any) -> Iterator[str]:
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium; the test is skipped where it is absent."""
+def chromium(*more: str) -> Iterator[Any]:
+    """Debian's Chromium with ``more`` arguments; the test is skipped where it is absent."""
     if CHROMIUM is None:
         pytest.skip("no Chromium here")
     from playwright.sync_api import sync_playwright
@@ -39,10 +39,48 @@ def chromium() -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", *more],
         )
         yield browser
         browser.close()
+
+
+@contextmanager
+def views_alone(
+    results: tuple[Path, str], markup: str, loaded: str, shown: Sequence[str], width: int, script: str = ""
+) -> Iterator[Any]:
+    """Views of a finished song on a page of their own, which meets no errors, with the song's ``player``.
+
+    ``markup`` is that page ({id}: the song), ``script`` runs before it; it is ready when the
+    address ``loaded`` was answered and the elements ``shown`` are there.
+    """
+    import gradio as gr
+
+    folder, id = results
+    with (
+        Jobs(folder) as jobs,
+        gr.Blocks() as blocks,
+        server.served(server.create(jobs, blocks)) as address,
+        chromium("--autoplay-policy=no-user-gesture-required") as browser,
+    ):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
+        page.add_init_script(script)
+        html = markup.format(id=id)
+        page.route("**/views", lambda route: route.fulfill(body=html, content_type="text/html"))
+        with page.expect_response(loaded, timeout=60_000):
+            page.goto(f"{address}/views")
+        for selector in shown:
+            page.wait_for_selector(selector, timeout=60_000)
+        page.evaluate(
+            "async id => { window.player = (await import('/fullscore/player.js')).playerOf(id);"
+            " await player.ready }",
+            id,
+        )
+        yield page
+        assert errors == []
 
 
 class Visitor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,9 +18,9 @@ from PIL import Image
 from lyrics.words import Line, Lyrics, Syllable, Word
 from pipeline.corrections import Corrections, History, write_history
 from separation.engines import FullscoreError
+from tests.ui.pages import views_alone
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
-from ui.jobs import Jobs
 from ui.roll_data import (
     BANDS,
     BINS,
@@ -239,7 +238,6 @@ def test_a_song_without_words_has_an_empty_sheet(made: Path) -> None:
 
 # In a browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PAGE = """<!doctype html><html lang="en"><title>Views</title>
 <link rel="stylesheet" href="/fullscore/page.css"><body>
 <script type="module" src="/fullscore/roll.js"></script>
@@ -261,42 +259,10 @@ PAGE = """<!doctype html><html lang="en"><title>Views</title>
 @pytest.fixture
 def views(results: tuple[Path, str], request: pytest.FixtureRequest) -> Iterator[Any]:
     """A page with the roll and the lyrics of a finished song, which meets no errors."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here")
-    import gradio as gr
-    from playwright.sync_api import sync_playwright
-
-    from ui.server import create, served
-
-    folder, id = results
-    with (
-        Jobs(folder) as jobs,
-        gr.Blocks() as blocks,
-        served(create(jobs, blocks)) as address,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
-        )
-        page = browser.new_page(viewport={"width": getattr(request, "param", 1280), "height": 900})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
-        html = PAGE.format(id=id)
-        page.route("**/views", lambda route: route.fulfill(body=html, content_type="text/html"))
-        with page.expect_response("**/spectrogram/mix.png", timeout=60_000):
-            page.goto(f"{address}/views")
-        page.wait_for_selector("fs-roll .view[data-drawn]", timeout=60_000)
-        page.wait_for_selector("fs-lyrics .word", timeout=60_000)
-        page.evaluate(
-            "async id => { window.player = (await import('/fullscore/player.js')).playerOf(id);"
-            " await player.ready }",
-            id,
-        )
+    width = getattr(request, "param", 1280)
+    shown = ("fs-roll .view[data-drawn]", "fs-lyrics .word")
+    with views_alone(results, PAGE, "**/spectrogram/mix.png", shown, width) as page:
         yield page
-        assert errors == []
-        browser.close()
 
 
 def notes_of(page: Any) -> list[dict[str, Any]]:

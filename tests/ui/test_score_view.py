@@ -26,6 +26,7 @@ from notation.notate import NotationSettings, notate
 from pipeline.report import score_time
 from separation.audio import SAMPLE_RATE, Audio, write_flac
 from separation.engines import FullscoreError
+from tests.ui.pages import views_alone
 from transcription.beatgrid import BeatGrid
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
@@ -321,7 +322,6 @@ def test_pieces_of_known_tracks_are_served(results: tuple[Path, str]) -> None:
 
 # In a browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DOUBTFUL = 0.1  # confidence of one of the notes
 PAGE = """<!doctype html><html lang="en"><title>Views</title><body>
 <script type="module" src="/fullscore/score.js"></script>
@@ -350,43 +350,15 @@ AudioNode.prototype.connect = function (to, ...more) {
 
 @pytest.fixture
 def views(results: tuple[Path, str], request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page with the score and the mixer of a finished song, and the errors it met."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium here")
-    from playwright.sync_api import sync_playwright
-
+    """A page with the score and the mixer of a finished song, which meets no errors."""
     folder, id = results
     heard = folder / id / "made/notes.json"
     notes = json.loads(heard.read_text())
     notes["notes"][1]["confidence"] = DOUBTFUL
     heard.write_text(json.dumps(notes))
-    with (
-        Jobs(folder) as jobs,
-        gr.Blocks() as blocks,
-        served(create(jobs, blocks)) as address,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"],
-        )
-        page = browser.new_page(viewport={"width": getattr(request, "param", 1280), "height": 900})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda told: errors.append(told.text) if told.type == "error" else None)
-        page.add_init_script(CATCH)
-        html = PAGE.format(id=id)
-        page.route("**/views", lambda route: route.fulfill(body=html, content_type="text/html"))
-        page.goto(f"{address}/views")
-        page.wait_for_selector("fs-score g.note", timeout=60_000)
-        page.evaluate(
-            "async id => { window.player = (await import('/fullscore/player.js')).playerOf(id);"
-            " await player.ready }",
-            id,
-        )
+    width = getattr(request, "param", 1280)
+    with views_alone(results, PAGE, "**/score.json*", ["fs-score g.note"], width, CATCH) as page:
         yield page
-        assert errors == []
-        browser.close()
 
 
 @pytest.mark.browser

@@ -5,7 +5,7 @@
 // `fs-changed` brings what became of it, `fs-refused` leaves the sheet as it is.
 
 import { addressOf, clock, playerOf } from "./player.js";
-import { View, answered, showPlaying } from "./look.js";
+import { View, answered, showPlaying, write } from "./look.js";
 
 const FREE_MS = 4000; // so long after somebody scrolled the lines the playback doesn't
 
@@ -155,9 +155,7 @@ class Words extends View {
 
   #showTime() {
     const { time, duration } = this.#player;
-    const now = this.get(".now");
-    const text = `${clock(time)} / ${clock(duration)}`;
-    if (now.textContent !== text) now.textContent = text;
+    write(this.get(".now"), `${clock(time)} / ${clock(duration)}`);
   }
 
   // Lines and words are lit while they are sung.
