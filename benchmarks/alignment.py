@@ -6,7 +6,7 @@ For each song and each kind of notes the table has the measures of ``fullscore e
 mean (aae) and median (mae) absolute error of the words' onsets in seconds, the share within 0.3 s (pc) and
 that of the time spent at the right word (pcs); the share within 1 s, and the seconds it took. Beside it the
 baseline, words spread evenly (by letters) over the time in which there is sound. "true" notes are the
-annotated ones, without the sound; "sung" are those of transcription.singing on the mix as it is; "no"
+annotated ones, without the sound; "sung" are those of transcription.engines.singing on the mix as it is; "no"
 notes leaves the mix alone to go by. A good vocal stem would be easier than these mixes.
 """
 
@@ -125,7 +125,7 @@ def heard_notes(case: Case, audio: Audio, cache: Path | None) -> tuple[Note, ...
     if kept and kept.is_file():
         stored: tuple[Note, ...] = pickle.loads(kept.read_bytes())
         return stored
-    from transcription.singing import Singing
+    from transcription.engines.singing import Singing
 
     notes = Singing()(audio)
     if kept:

@@ -31,7 +31,7 @@ import soundfile
 
 from separation.audio import Audio
 from transcription.beatgrid import BeatGrid
-from transcription.beats import track_beats
+from transcription.beats.joint import track_beats
 from transcription.notes import Note
 
 CACHE = Path(tempfile.gettempdir()) / "fullscore-benchmark-beats"

@@ -21,10 +21,10 @@ from benchmarks.drums import KEYS, MDB_CLASSES
 from benchmarks.notes import ITEMS
 from evaluation.notes import read_notes
 from separation.audio import decode
-from transcription.basicpitch import BasicPitch
-from transcription.drums import Drums
+from transcription.engines.basicpitch import BasicPitch
+from transcription.engines.drums import Drums
+from transcription.engines.singing import Singing
 from transcription.notes import Note
-from transcription.singing import Singing
 from ui.score_data import is_uncertain
 
 MDB = "CarlSouthall_MDBDrums/MDB Drums"

@@ -22,9 +22,9 @@ import numpy as np
 import pretty_midi
 import tinysoundfont
 
+from fullscore.errors import FullscoreError
 from separation.audio import Audio, decode
-from separation.engines import FullscoreError
-from transcription.drums import Drums
+from transcription.engines.drums import Drums
 
 RATE = 44100
 WITHIN_S = 0.05

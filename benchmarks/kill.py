@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fullscore.files import PARTIAL
 from pipeline.workspace import STAGES_FOLDER
-from separation.files import PARTIAL
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 OPTIONS = ("--separator", "spectral", "--lyrics", str(EXAMPLES / "auld-lang-syne.txt"), "--offline")

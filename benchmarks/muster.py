@@ -41,8 +41,8 @@ import numpy as np
 from evaluation.muster import error_rates
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import within_voices
-from pipeline.peers import PEERS
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
+from pipeline.benchmark.peers import PEERS
 
 RATES = ("PitchER", "MissRate", "ExtraRate", "OnsetER", "OffsetER", "MeanER", "VoiceER", "HandER")
 MAKERS = ("ours", "musescore3", "music21")

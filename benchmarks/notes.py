@@ -25,9 +25,9 @@ import mir_eval
 import numpy as np
 
 from evaluation.notes import NoteTable, read_notes
-from pipeline.peers import basic_pitch_notes
+from pipeline.benchmark.peers import basic_pitch_notes
 from separation.audio import Audio, decode
-from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
 from transcription.notes import Note
 
 MAPS = "jongwook_onsets-and-frames/data/MAPS"
@@ -105,7 +105,7 @@ def main() -> None:
         "vocals": lambda _, audio: vocals(audio),
     }
     if not arguments.no_piano:
-        from transcription.piano import Piano
+        from transcription.engines.piano import Piano
 
         piano = Piano()
         engines["piano"] = lambda _, audio: piano(audio)

@@ -44,7 +44,7 @@ from xml.etree import ElementTree
 import mido
 import numpy as np
 
-from pipeline.peers import PEERS
+from pipeline.benchmark.peers import PEERS
 from training.corpus import GRACE, NOTE_FIELDS, ScorePiece, read_bytes
 from training.corpus import _unpacked as unpacked
 from training.perform import perform

@@ -22,11 +22,11 @@ import mir_eval
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.errors import FullscoreError
 from separation.audio import Audio, decode
-from separation.engines import FullscoreError
-from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.singing import Singing
 from transcription.notes import Note
-from transcription.singing import Singing
 
 Floats = npt.NDArray[np.float64]
 Engine = Callable[[Audio], tuple[Note, ...]]

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from benchmarks.rendering import Part, performance, render
 from separation.audio import Audio, decode
-from transcription.basicpitch import BasicPitch
-from transcription.piano import Piano
+from transcription.engines.basicpitch import BasicPitch
+from transcription.engines.piano import Piano
 from transcription.solo_piano import evidence, excerpts, is_solo_piano, may_be_piano, unsteadiness
 
 RENDERED_SECONDS = 60.0

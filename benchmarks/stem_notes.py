@@ -27,12 +27,12 @@ import numpy as np
 
 from benchmarks.rendering import SAMPLE_RATE, Part, performance, render
 from separation.audio import Audio, decode
-from separation.spectral import Spectral
+from separation.engines.spectral import Spectral
 from separation.stems import Stems
 from transcription.accompaniment import accompaniment
-from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.singing import Singing
 from transcription.notes import Note
-from transcription.singing import Singing
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "auld-lang-syne.ogg"
 SECONDS = 24.0

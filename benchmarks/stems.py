@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from evaluation.stems import BSS_EVAL, bss_eval, evaluate_stems, stem_scores
+from fullscore.engines import silent
 from separation.audio import SAMPLE_RATE, Audio, decode, write_flac
-from separation.engines import silent
-from separation.spectral import Spectral
+from separation.engines.spectral import Spectral
 from separation.stems import Separator, Stems
 
 STEMS = ("vocals", "drums", "bass", "other")
@@ -110,7 +110,7 @@ def demucs_speed(mix: Audio) -> None:
     from demucs.htdemucs import HTDemucs as Network
     from safetensors.torch import save_file
 
-    from separation.htdemucs import HTDemucs, HTDemucsSettings
+    from separation.engines.htdemucs import HTDemucs, HTDemucsSettings
 
     torch.manual_seed(0)
     size = {"sources": ["drums", "bass", "other", "vocals"], "bottom_channels": 512, "segment": 7.8}
@@ -146,7 +146,7 @@ def main() -> None:
         "spectral": Spectral(),
     }
     if options.htdemucs:
-        from separation.htdemucs import HTDemucs
+        from separation.engines.htdemucs import HTDemucs
 
         separators["htdemucs"] = HTDemucs(options.htdemucs)
     # The first call compiles and loads what librosa needs.

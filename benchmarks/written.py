@@ -45,7 +45,7 @@ from notation.quantise import quantise
 from notation.spelling import name_pitch_class, name_places, spell, with_octave
 from notation.voices import assign_voices
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.beats import track_beats
+from transcription.beats.joint import track_beats
 from transcription.notes import Note
 
 MATCH_BEATS = 0.5  # a performed note belongs to a score note at most this far off

@@ -27,7 +27,7 @@ from evaluation.files import Scores, artefact, is_number, numbers, read_json, re
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
 from evaluation.reference import mir_eval_module
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 Floats = npt.NDArray[np.float64]
 

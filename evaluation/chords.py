@@ -33,7 +33,7 @@ import numpy as np
 from evaluation.files import Scores, artefact, is_number, read_json, read_text
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 if TYPE_CHECKING:
     from notation.events import ChordSymbol

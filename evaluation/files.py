@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 Scores = dict[str, float | None]
 """Measures by the names the literature uses; None where a measure is undefined."""

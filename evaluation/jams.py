@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.files import read_json
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 _FIELDS = ("time", "duration", "value", "confidence")
 

@@ -27,7 +27,7 @@ from evaluation.files import Scores, artefact, is_number, read_json, read_rows
 from evaluation.jams import read_jams
 from evaluation.kinds import NoSettings
 from evaluation.reference import mir_eval_module
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 WEIGHTED_SCORE = "Weighted Score"
 SIGNATURE = "Key signature"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 
 def _option(default: Any, help: str, **more: Any) -> Any:

@@ -40,7 +40,7 @@ from typing import Any
 
 from evaluation.files import Scores, artefact, form_of, read_rows, read_text, split_header
 from evaluation.kinds import LyricsSettings
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 MEANINGS = {
     "WER": "word errors (wrong, missing, added) to a word of the reference; 0 is best",

@@ -27,7 +27,7 @@ from typing import Any
 from evaluation.files import Scores, artefact
 from evaluation.kinds import LyricsSettings
 from evaluation.lyrics import Tokens, align_words, lyric_scores, read_lyrics, song_language, tokenise
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 SIGNS = {"line_break": "⏎", "section_break": "¶"}
 
@@ -64,7 +64,7 @@ def show_lyrics(reference: Path, estimate: Path, settings: LyricsSettings, out: 
         return to_text(marks, scores, coloured)
     if out.suffix.lower() not in (".html", ".htm"):
         raise FullscoreError(f"lyrics are shown as a page, not as {out.suffix or out}; give a name in .html")
-    from separation.files import whole_file
+    from fullscore.files import whole_file
 
     with whole_file(out) as partial:
         partial.write_text(to_html(marks, scores, _title(reference, estimate)), encoding="utf-8")

@@ -44,7 +44,7 @@ import numpy.typing as npt
 from evaluation.files import Scores, artefact, is_number, read_json, read_text
 from evaluation.kinds import NoSettings
 from evaluation.lyrics import without_tags
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 _MEASURES = {
     "pc": "share of the {}s that start within 0.3 s of where they should",

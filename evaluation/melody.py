@@ -33,7 +33,7 @@ from evaluation.files import Scores, artefact, is_number, read_rows, split_heade
 from evaluation.jams import read_jams
 from evaluation.kinds import MelodySettings
 from evaluation.reference import mir_eval_module
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 
 logger = logging.getLogger(__name__)

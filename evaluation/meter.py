@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from evaluation.files import Scores, artefact, read_text
 from evaluation.key import Spans, from_report, throughout
 from evaluation.kinds import NoSettings
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 if TYPE_CHECKING:
     from evaluation.scoremodel import Bar

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.files import form_of, form_of_suffix, numbers, read_json, read_rows, split_header
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 logger = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from evaluation.frames import FrameCounts, frame_counts
 from evaluation.kinds import NotesSettings
 from evaluation.matching import Pairs, matching, matching_size, note_pairs, reach, within
 from evaluation.notefiles import NoteTable, hz_to_midi, read_notes
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 __all__ = ["MAIN", "MEANINGS", "NoteTable", "evaluate_notes", "lag", "note_scores", "read_notes"]
 

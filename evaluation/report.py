@@ -9,8 +9,8 @@ from typing import Any
 
 from evaluation.files import Scores, artefact, form_of, form_of_suffix
 from evaluation.kinds import KINDS, Kind, kind_named
-from separation.engines import FullscoreError
-from separation.files import AUDIO_SUFFIXES
+from fullscore.errors import FullscoreError
+from fullscore.files import AUDIO_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from evaluation.kinds import NotesSettings
 from evaluation.matching import Indices, matching
 from evaluation.notefiles import Floats, NoteTable, hz_to_midi
 from evaluation.notes import alike, ends_right, read_pair
-from separation.engines import FullscoreError
-from separation.files import whole_file
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 
 ROW_S = 30.0  # seconds of a row
 TICK_S = 5  # seconds between the lines across a row

@@ -32,8 +32,8 @@ from evaluation.muster import error_rates, note_errors
 from evaluation.score import Pairs, score_time
 from evaluation.scorefile import read_musicxml, read_score
 from evaluation.scoremodel import Score, ScoreNote
-from separation.engines import FullscoreError
-from separation.files import whole_file
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 
 # Colours that stay apart for readers who see red and green alike, and the words of the legend.
 ERRORS = {

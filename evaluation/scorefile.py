@@ -38,7 +38,7 @@ from evaluation.scoremodel import (
     Tempo,
     joined,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 if TYPE_CHECKING:
     from transcription.midi import ScoreMap, SungText

@@ -41,8 +41,8 @@ import numpy.typing as npt
 
 from evaluation.files import form_of
 from evaluation.kinds import StemsSettings
-from separation.engines import FullscoreError
-from separation.files import AUDIO_SUFFIXES
+from fullscore.errors import FullscoreError
+from fullscore.files import AUDIO_SUFFIXES
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evaluation.report import compare_run, summary
 from pipeline import Settings, transcribe
-from pipeline.datasets import plain_references
+from pipeline.benchmark.datasets import plain_references
 
 SONG = Path(__file__).resolve().parent / "auld-lang-syne.ogg"
 

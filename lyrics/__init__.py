@@ -1,6 +1,6 @@
 """Lyrics: from the isolated voice, or the user's own text, to timed syllables."""
 
-from separation.engines import EngineSpec, Registry
+from fullscore.engines import EngineSpec, Registry
 
 # Whisper's checkpoints from best to smallest. The engine "whisper" is the best one present.
 WHISPER_MODELS = ("large-v3", "turbo", "medium", "small", "base", "tiny")
@@ -9,7 +9,7 @@ WHISPER_MODELS = ("large-v3", "turbo", "medium", "small", "base", "tiny")
 def _whisper(name: str, summary: str) -> EngineSpec:
     return EngineSpec(
         name,
-        "lyrics.whisper_engine:Whisper",
+        "lyrics.engines.whisper:Whisper",
         summary,
         ("whisper",),
         "pip install --no-deps openai-whisper==20250625 && pip install tiktoken more-itertools",

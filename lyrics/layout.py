@@ -20,8 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fullscore.errors import FullscoreError
 from lyrics.words import Line, Lyrics, Word
-from separation.engines import FullscoreError
 
 _LARGEST_BYTES = 200_000  # a lyric sheet has a few kilobytes, an opera a hundred; a song or a video has more
 

@@ -27,12 +27,12 @@ import typst
 import verovio
 from fontTools.ttLib import TTFont
 
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 from notation.events import Key, ScoreNote
 from notation.instruments import VOICINGS, Voicing, voicing_of
 from notation.musicxml import document, printable
 from notation.score import NotatedScore
-from separation.engines import FullscoreError
-from separation.files import whole_file
 from transcription.notes import Note
 
 TICKS = 480  # MIDI ticks in a quarter

@@ -23,8 +23,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.errors import FullscoreError
 from notation.events import Bar
-from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, Floats, TimeSignature, extended
 from transcription.notes import Note
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import groupby
 
+from fullscore.engines import option
 from lyrics.words import Lyrics
 from notation.chords import find_chords
 from notation.events import Key, ScoreNote
@@ -34,7 +35,6 @@ from notation.stated import (
 )  # fmt: skip
 from notation.underlay import spoken_notes, strike_syllables, underlay
 from notation.voices import assign_voices, fits_one_staff, needs_two_staves
-from separation.engines import option
 from transcription.beatgrid import BeatGrid
 from transcription.midi import ScoreMap, Track
 from transcription.notes import Note

@@ -35,10 +35,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from fullscore.engines import option
 from notation.events import ScoreNote
 from notation.meter import ScoreTime
 from notation.ornaments import Ornaments, find_ornaments
-from separation.engines import option
 from transcription.beatgrid import Floats, TimeSignature
 from transcription.notes import Note
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.errors import FullscoreError
 from notation.events import Key, Keys, ScoreNote, key_at
-from separation.engines import FullscoreError
 from transcription.beatgrid import Floats
 from transcription.network import Features, Weights, dense, load
 

@@ -34,7 +34,7 @@ from notation.parting import part_exactly
 from notation.spelling import fifths_name
 from notation.voices import assign_voices, is_single_line, needs_two_staves
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.downbeats import Downbeats
+from transcription.beats.downbeats import Downbeats
 from transcription.midi import Pedal, Performance, ScoreMap, StatedMeter, Track
 from transcription.notes import Note
 

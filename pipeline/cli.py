@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from evaluation.kinds import KINDS
+from fullscore.errors import FullscoreError
 from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
-from separation.engines import FullscoreError
 
 DONE, FAILED, WRONG_USAGE = 0, 1, 2
 
@@ -274,7 +274,7 @@ def _settings(given: argparse.Namespace) -> Settings:
 
 
 def _transcribe(given: argparse.Namespace) -> int:
-    from pipeline.engines import check_means, check_names
+    from pipeline.plan import check_means, check_names
     from pipeline.songs import collect_songs, folder_names
     from pipeline.transcribe import transcribe
 
@@ -377,9 +377,9 @@ def _evaluate(given: argparse.Namespace) -> int:
 
 
 def _benchmark(given: argparse.Namespace) -> int:
-    from pipeline.benchmark import run_benchmark
-    from pipeline.engines import check_means, check_names
-    from pipeline.peers import peers_named
+    from pipeline.benchmark.peers import peers_named
+    from pipeline.benchmark.run import run_benchmark
+    from pipeline.plan import check_means, check_names
 
     settings = _settings(given)
     try:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fullscore.errors import FullscoreError
 from lyrics.words import Lyrics
 from pipeline.corrections import (
     Corrections,
@@ -42,7 +43,6 @@ from pipeline.transcribe import (
     write_score,
 )
 from pipeline.workspace import StageProgress, Workspace, settle
-from separation.engines import FullscoreError
 
 MOST_LETTERS = 200_000  # of lyrics, as in a file of them
 UNREAD = "drums"  # the stem whose staff has no clef to choose and no octave

@@ -19,10 +19,10 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fullscore.errors import FullscoreError
 from lyrics.words import Line, Lyrics, Syllable, Word
 from pipeline.settings import Settings, parse_time_signature
 from pipeline.workspace import write_json
-from separation.engines import FullscoreError
 from transcription.beatgrid import TimeSignature
 from transcription.notes import Note
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fullscore.errors import FullscoreError
 from pipeline.settings import Settings
-from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.midi import Performance, read_performance
 from transcription.notes import Note
@@ -53,7 +53,7 @@ def notate_file(
     from notation.export import write_score
     from notation.notate import NotationSettings, notate
     from notation.spelling import parse_key
-    from transcription.beats import BeatSettings, track_beats
+    from transcription.beats.joint import BeatSettings, track_beats
 
     tempo, signature, pick_up = settings.tempo, settings.time_signature, settings.pick_up_beats
     performance = read_performance(midi)
@@ -95,8 +95,8 @@ def stated_grid(
 ) -> tuple[Performance, BeatGrid]:
     """A performance made from a score, with what is given in place of what it states, and its beats."""
     from notation.stated import beat_grid, ends_early, states_pick_up, with_meter, with_tempo
-    from transcription.beats import BeatSettings, track_beats
-    from transcription.downbeats import find_downbeats
+    from transcription.beats.downbeats import find_downbeats
+    from transcription.beats.joint import BeatSettings, track_beats
 
     assert performance.score is not None
     counted = heard = None

@@ -8,7 +8,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from separation.engines import EngineSpec, FullscoreError, option
+from fullscore.engines import EngineSpec, option
+from fullscore.errors import FullscoreError
 from transcription.beatgrid import TimeSignature
 
 SLOWEST_TEMPO, FASTEST_TEMPO = 20.0, 400.0  # beats per minute that a metronome mark can sensibly have

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from fullscore.files import AUDIO_SUFFIXES
 from pipeline.workspace import STAGES_FOLDER, STEMS_FOLDER
-from separation.files import AUDIO_SUFFIXES
 
 
 def collect_songs(given: Sequence[Path]) -> tuple[tuple[Path, ...], dict[str, str]]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from lyrics import LYRICISTS
 from lyrics.words import Lyrics
 from pipeline.corrections import CORRECTIONS, Corrections, edited, in_order, lyrics_from, read_history
-from pipeline.engines import (
+from pipeline.plan import (
     GENERAL_ENGINE,
     check_means,
     choose_lyricist,
@@ -270,7 +270,7 @@ def _track(
     song: Path, notes: tuple[Note, ...], tempo: float | None, meter: TimeSignature | None, job: StageWork
 ) -> BeatGrid:
     from separation.audio import decode
-    from transcription.beats import BeatSettings, track_beats
+    from transcription.beats.joint import BeatSettings, track_beats
 
     audio = decode(song, BEAT_SAMPLE_RATE, channels=1, warn=lambda message: None)
     return track_beats(_steady(notes), audio, BeatSettings(tempo, meter), job.progress)
@@ -295,7 +295,7 @@ def count(
         return grid
 
     def work(job: StageWork) -> dict[str, Any]:
-        from transcription.recount import counted_anew
+        from transcription.beats.recount import counted_anew
 
         counted = counted_anew(grid, _steady(notes), tempo, meter)
         if counted is None:
@@ -383,11 +383,11 @@ def write_score(
     lyrics = found if corrections.words is None else corrections.words
 
     def work(job: StageWork) -> dict[str, Any]:
+        from fullscore.files import whole_file
         from lyrics.layout import to_lrc, to_text
         from notation import export
         from notation.notate import NotationSettings, notate
         from notation.spelling import parse_key
-        from separation.files import whole_file
 
         job.progress(0.0, "writing notes")
         chosen = NotationSettings(

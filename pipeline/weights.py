@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from separation.engines import FullscoreError, Progress, silent
+from fullscore.engines import Progress, silent
+from fullscore.errors import FullscoreError
 
 logger = logging.getLogger(__name__)
 

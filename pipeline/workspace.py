@@ -27,8 +27,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from separation.engines import FullscoreError, Progress
-from separation.files import remove_partial_files, whole_file
+from fullscore.engines import Progress
+from fullscore.errors import FullscoreError
+from fullscore.files import remove_partial_files, whole_file
 
 logger = logging.getLogger(__name__)
 

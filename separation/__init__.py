@@ -1,6 +1,6 @@
 """Separation: from a recording to its stems."""
 
-from separation.engines import EngineSpec, Registry
+from fullscore.engines import EngineSpec, Registry
 
 SEPARATORS = Registry(
     "separation",
@@ -8,7 +8,7 @@ SEPARATORS = Registry(
     (
         EngineSpec(
             "htdemucs",
-            "separation.htdemucs:HTDemucs",
+            "separation.engines.htdemucs:HTDemucs",
             "Hybrid Transformer Demucs, four stems",
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
@@ -16,7 +16,7 @@ SEPARATORS = Registry(
         ),
         EngineSpec(
             "htdemucs_ft",
-            "separation.htdemucs:HTDemucs",
+            "separation.engines.htdemucs:HTDemucs",
             "four fine-tuned models: slower, better",
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
@@ -24,13 +24,15 @@ SEPARATORS = Registry(
         ),
         EngineSpec(
             "htdemucs_6s",
-            "separation.htdemucs:HTDemucs",
+            "separation.engines.htdemucs:HTDemucs",
             "six stems: guitar and piano too",
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
             weights="htdemucs_6s",
         ),
-        EngineSpec("spectral", "separation.spectral:Spectral", "median filtering and repetition; no weights"),
-        EngineSpec("none", "separation.stems:NoSeparation", "the mix as one stem"),
+        EngineSpec(
+            "spectral", "separation.engines.spectral:Spectral", "median filtering and repetition; no weights"
+        ),
+        EngineSpec("none", "separation.engines.none:NoSeparation", "the mix as one stem"),
     ),
 )

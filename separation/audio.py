@@ -35,8 +35,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from separation.engines import FullscoreError
-from separation.files import whole_file
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 
 def choose_device(name: str) -> torch.device:

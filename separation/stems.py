@@ -21,8 +21,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from fullscore.engines import Progress, silent
 from separation.audio import Audio, Samples, Warn, decode_blocks, flac_writer, probe
-from separation.engines import Progress, silent
 
 logger = logging.getLogger(__name__)
 
@@ -57,22 +57,6 @@ class Stems:
 
 
 Separator = Callable[[Audio, Progress], Stems]
-
-
-@dataclass(frozen=True, slots=True)
-class NoSeparationSettings:
-    """There is nothing to set."""
-
-
-class NoSeparation:
-    """The engine ``none``: the mix is the one stem."""
-
-    def __init__(self, settings: NoSeparationSettings | None = None) -> None:
-        self.settings = settings or NoSeparationSettings()
-
-    def __call__(self, audio: Audio, progress: Progress = silent) -> Stems:
-        progress(1.0, "taking the mix as it is")
-        return Stems({"mix": audio})
 
 
 def separate_in_blocks(

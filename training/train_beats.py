@@ -1,8 +1,8 @@
-"""Trains the network that marks beats in performed notes (``transcription/beats.npz``).
+"""Trains the network that marks beats in performed notes (``transcription/beats/activations.npz``).
 
     python -m training.train_beats CORPUS --pop909 GIT --output FILE.npz [--minutes 60]
 
-Task: from the features of each cluster of notes (``transcription.clusters``) tell where in its beat it
+Task: from the features of each cluster of notes (``transcription.beats.clusters``) tell where in its beat it
 lies, whether a beat or downbeat begins there, how long the beat is, which beat of how many it is, the
 meter, and whether eighths are swung. Method: dense layer, two convolutions, two bidirectional GRUs
 with heads on top, in the manner of Liu et al. (Performance MIDI-to-Score Conversion by Neural Beat
@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from training.corpus import ScorePiece, load
 from training.perform import Performance, Random, choose_parts, perform
-from transcription.beatnet import (
+from transcription.beats.activations import (
     HEADS,
     METERS,
     OTHER_PHASE,
@@ -41,7 +41,7 @@ from transcription.beatnet import (
     PHASES,
     PLACES,
 )
-from transcription.clusters import Clusters, cluster_features, clusters_of
+from transcription.beats.clusters import Clusters, cluster_features, clusters_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -431,7 +431,7 @@ def play(pieces: dict[str, list[ScorePiece]], songs: list[Song], seed: int, queu
 
 
 def network(torch: Any, mean: Floats, spread: Floats) -> Any:
-    """The network of ``transcription.beatnet`` as a torch module."""
+    """The network of ``transcription.beats.activations`` as a torch module."""
     from torch import nn
 
     class Network(nn.Module):  # type: ignore[misc]

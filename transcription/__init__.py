@@ -1,6 +1,6 @@
 """Transcription: from stems to notes and beats."""
 
-from separation.engines import EngineSpec, Registry
+from fullscore.engines import EngineSpec, Registry
 
 _BASIC_PITCH = (
     ("basic_pitch", "onnxruntime"),
@@ -13,23 +13,23 @@ TRANSCRIBERS = Registry(
     (
         EngineSpec(
             "basic-pitch",
-            "transcription.basicpitch:BasicPitch",
+            "transcription.engines.basicpitch:BasicPitch",
             "any pitched instrument, polyphonic, with pitch bends",
             *_BASIC_PITCH,
         ),
         EngineSpec(
             "piano",
-            "transcription.piano:Piano",
+            "transcription.engines.piano:Piano",
             "solo piano, with pedal-aware offsets",
             ("transkun",),
             "pip install --no-deps transkun==2.0.1 && pip install moduleconf",
         ),
         EngineSpec(
             "singing",
-            "transcription.singing:Singing",
+            "transcription.engines.singing:Singing",
             "one voice, from its fundamental frequency",
             *_BASIC_PITCH,  # its contour is one of the sources of pitch
         ),
-        EngineSpec("drums", "transcription.drums:Drums", "kick, snare and hi-hat onsets"),
+        EngineSpec("drums", "transcription.engines.drums:Drums", "kick, snare and hi-hat onsets"),
     ),
 )

@@ -17,9 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fullscore.engines import Progress, silent
 from separation.audio import Audio
-from separation.engines import Progress, silent
-from transcription.basicpitch import BasicPitch, notes_from
+from transcription.engines.basicpitch import BasicPitch, notes_from
 from transcription.notes import Note, in_stem
 
 # Chosen on one half of benchmarks/stem_notes.py; two semitones more or less change its F by .03 at most.

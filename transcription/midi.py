@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.beatgrid import Floats, TimeSignature, extended
 from transcription.notes import Note
 from transcription.smf import mend

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from separation.engines import FullscoreError
-from separation.files import whole_file
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 from transcription.notes import Note
 
 

@@ -25,11 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from separation.audio import Audio, resample
-from transcription.basicpitch import BasicPitch
+from transcription.engines.basicpitch import BasicPitch
 from transcription.notes import Note
 
 if TYPE_CHECKING:
-    from transcription.piano import Piano
+    from transcription.engines.piano import Piano
 
 EXCERPT_SECONDS = 16.0
 """As long as the piano network's segment."""
@@ -96,7 +96,7 @@ def is_solo_piano(audio: Audio, piano: Piano | None = None) -> bool:
     heard = listener(parts[0])
     if not may_be_piano(parts[0], heard):
         return False
-    from transcription.piano import Piano  # loads torch
+    from transcription.engines.piano import Piano  # loads torch
 
     piano = piano or Piano()
     return evidence(parts[0], piano.glance(parts[0]), heard).convinces and all(

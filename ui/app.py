@@ -21,8 +21,8 @@ from typing import Any
 import gradio as gr
 
 from evaluation.kinds import KINDS
+from fullscore.errors import FullscoreError
 from pipeline import weights
-from separation.engines import FullscoreError
 from ui import server, views
 from ui.controls import (
     SHOWN,

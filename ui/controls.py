@@ -14,11 +14,12 @@ from typing import Any
 
 import gradio as gr
 
+from fullscore.engines import EngineSpec, Registry
+from fullscore.errors import FullscoreError
 from lyrics import LYRICISTS
 from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
 from pipeline.weights import available
 from separation import SEPARATORS
-from separation.engines import EngineSpec, FullscoreError, Registry
 from transcription import TRANSCRIBERS
 
 

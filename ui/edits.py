@@ -25,10 +25,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fullscore.errors import FullscoreError
 from pipeline.correct import correct, correct_words, history, redo, undo
 from pipeline.corrections import Corrections, NoteEdit, OctaveEdit, PartEdit
 from pipeline.settings import parse_time_signature
-from separation.engines import FullscoreError
 
 Edit = Mapping[str, Any]
 

@@ -35,10 +35,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from fullscore.errors import FullscoreError
+from fullscore.files import AUDIO_SUFFIXES, whole_file
 from pipeline.settings import Settings
 from pipeline.workspace import STAGES_FOLDER, write_json
-from separation.engines import FullscoreError
-from separation.files import AUDIO_SUFFIXES, whole_file
 from ui.warm import WarmProcesses
 
 logger = logging.getLogger(__name__)
@@ -549,7 +549,7 @@ def clean(name: str) -> str:
 def _check_settings(settings: Settings) -> None:
     """Raise FullscoreError for engines that aren't there. A path instead would name a server's file."""
     from lyrics import LYRICISTS
-    from pipeline.engines import check_names
+    from pipeline.plan import check_names
     from separation import SEPARATORS
     from transcription import TRANSCRIBERS
 

@@ -32,14 +32,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 from lyrics.layout import to_text
 from lyrics.words import Line
 from notation.instruments import voicing_of
 from notation.percussion import sound_of
 from pipeline.corrections import lyrics_from, read_history
 from pipeline.workspace import STAGES_FOLDER, STEMS_FOLDER
-from separation.engines import FullscoreError
-from separation.files import whole_file
 from transcription.notes import Note
 from transcription.notes_io import read_notes_json
 from ui.score_data import is_uncertain

@@ -31,9 +31,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from fullscore.errors import FullscoreError
 from notation.export import GRACE_QUARTERS
 from notation.percussion import sound_of
-from separation.engines import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import read_notes_json
 from ui.synth import read_report, seconds_of

@@ -39,8 +39,8 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fullscore.errors import FullscoreError
 from pipeline.workspace import STEMS_FOLDER
-from separation.engines import FullscoreError
 from ui.jobs import Jobs, JobState, UnknownSong
 from ui.takehome import MXL, name_of, taken
 from ui.tracks import RECORDING, SCORE, NoSuchPieceError, piece_of, track_list

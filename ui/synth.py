@@ -27,8 +27,8 @@ import mido
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.errors import FullscoreError
 from separation.audio import SAMPLE_RATE, Audio, write_flac
-from separation.engines import FullscoreError
 from transcription.beatgrid import extended
 
 VIEW_FOLDER = ".view"

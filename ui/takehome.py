@@ -8,10 +8,10 @@ import unicodedata
 from pathlib import Path, PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
+from fullscore.errors import FullscoreError
+from fullscore.files import whole_file
 from notation.export import pack_mxl
 from pipeline.workspace import STEMS_FOLDER
-from separation.engines import FullscoreError
-from separation.files import whole_file
 
 SCORE, MXL = "score.musicxml", "score.mxl"
 TAKE_FOLDER = "take"  # beside the song's folder

@@ -21,13 +21,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 logger = logging.getLogger(__name__)
 
 PRELOADED = (
-    "pipeline.correct", "notation.notate", "notation.export", "evaluation.chords", "transcription.recount",
-    "music21", "verovio", "ui.score_data", "ui.roll_data",
+    "pipeline.correct", "notation.notate", "notation.export", "evaluation.chords",
+    "transcription.beats.recount", "music21", "verovio", "ui.score_data", "ui.roll_data",
 )  # fmt: skip
 COMPRESSION = 3  # of gzip: a score's pages shrink to a sixth in a few milliseconds
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.kinds import KINDS, Kind
+from fullscore.errors import FullscoreError
 from pipeline.settings import Settings
-from separation.engines import FullscoreError
 
 NOTATED = ("score.musicxml", "score.mxl", "score.mid", "score.pdf")
 PICTURES = (".svg", ".html")  # that a browser shows

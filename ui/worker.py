@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from fullscore.errors import FullscoreError
 from pipeline import transcribe
 from pipeline.settings import settings_from
 from separation.audio import SAMPLE_RATE, decode_blocks, flac_writer
-from separation.engines import FullscoreError
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.beats import DOWNBEAT, BeatTable, beat_scores, evaluate_beats, read_beats
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 TIMES = np.arange(6.0, 26.0, 0.5)
 NUMBERS = tuple(index % 4 + 1 for index in range(len(TIMES)))

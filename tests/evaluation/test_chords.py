@@ -18,7 +18,7 @@ from evaluation.chords import (
     read_chords,
     to_harte,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 LABELS = (
     "N", "X", "C", "C:maj", "C:maj/3", "A:min", "A:min7", "F#:maj7", "Gb:maj7", "G:7", "G:9", "G:13",

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evaluation.jams import Observation, read_all_jams, read_jams
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 
 def written(path: Path, *annotations: Any) -> Path:

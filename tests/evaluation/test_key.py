@@ -18,7 +18,7 @@ from evaluation.key import (
     read_key,
     throughout,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"  # in F major
 

@@ -24,7 +24,7 @@ from evaluation.lyrics import (
     read_lyrics,
     tokenise,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 REFERENCE = (
     "Should auld acquaintance be forgot,\nAnd never brought to mind?\n\nFor auld lang syne (my dear)\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evaluation.kinds import LyricsSettings
 from evaluation.lyrics import lyric_scores, read_lyrics, tokenise
 from evaluation.lyrics_diff import Mark, compare, counts, rows_of, show_lyrics, to_html, to_text
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 REFERENCE = "Should auld acquaintance be forgot,\nAnd never brought to mind?\n\nFor auld lang syne (my dear)"
 ESTIMATE = "should old acquaintance be forgot\nand never brought\nto mind?\nFor auld lang syne my dear dear"

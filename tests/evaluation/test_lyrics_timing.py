@@ -19,7 +19,7 @@ from evaluation.lyrics_timing import (
     read_timed_words,
     timing_scores,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 LRC = "[00:01.00]Should auld\n[00:03.00]be forgot\n"
 ENHANCED = "[00:01.00]<00:01.00>Should <00:02.00>auld\n[00:03.00]<00:03.00>be <00:03.50>forgot\n"

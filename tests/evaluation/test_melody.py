@@ -22,7 +22,7 @@ from evaluation.melody import (
     pitch_of_notes,
     read_pitch,
 )
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 

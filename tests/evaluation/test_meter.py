@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.meter import THROUGHOUT, TIME_SIGNATURE, evaluate_meter, read_meter
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
 

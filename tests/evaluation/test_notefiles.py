@@ -7,7 +7,7 @@ import pretty_midi
 import pytest
 
 from evaluation.notefiles import GRACE, read_notes
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 

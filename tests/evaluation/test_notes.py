@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evaluation.kinds import NotesSettings
 from evaluation.notefiles import NoteTable, midi_to_hz, read_notes
 from evaluation.notes import MAIN, MEANINGS, evaluate_notes, lag, note_scores
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 

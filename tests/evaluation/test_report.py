@@ -8,7 +8,7 @@ import pytest
 from evaluation.beats import read_beats
 from evaluation.notes import read_notes
 from evaluation.report import compare_run, evaluate, mean_scores, summary, table
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 

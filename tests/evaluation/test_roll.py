@@ -8,7 +8,7 @@ import pytest
 from evaluation.kinds import NotesSettings
 from evaluation.notefiles import NoteTable, midi_to_hz
 from evaluation.roll import LEFT, ROW_S, SECOND, piano_roll_svg, show_notes
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 
 HEAD = "onset,offset,midi\n"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,7 +8,7 @@ from evaluation.alignment import Alignment, Comparison
 from evaluation.kinds import NoSettings
 from evaluation.score_diff import ERRORS, Column, coloured_errors, columns, show_score, systems
 from evaluation.scoremodel import Bar, Score, ScoreNote
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Score, Syllable, unfold
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from tests.evaluation.musicxml import attributes, barline, document, lyric, note, write
 
 HALF = Fraction(1, 2)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from evaluation.kinds import StemsSettings
 from evaluation.stems import BSS_EVAL, MAIN, MEANINGS, bss_eval, evaluate_stems, stem_scores
+from fullscore.errors import FullscoreError
 from separation.audio import decode
-from separation.engines import FullscoreError
 
 RATE = 8000
 THREE_DECIMALS = 5e-4

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullscore.errors import FullscoreError
 from lyrics.layout import SheetLine, lay_out, parse_text, read_sheet, to_lrc, to_text
 from lyrics.words import Line, Lyrics, Syllable, Word
-from separation.engines import FullscoreError
 
 
 def word(text: str, onset: float, offset: float) -> Word:

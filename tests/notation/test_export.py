@@ -11,6 +11,7 @@ import pytest
 from music21 import converter
 
 from benchmarks.readback import MUSESCORE, by_musescore, by_music21, by_verovio, compare, in_file
+from fullscore.errors import FullscoreError
 from notation.events import ChordSymbol, Key
 from notation.export import (
     engrave,
@@ -22,7 +23,6 @@ from notation.export import (
 )
 from notation.score import NotatedScore, build_score
 from notation.underlay import underlay
-from separation.engines import FullscoreError
 from tests.notation.builders import bars, lyrics, part, written
 from transcription.notes import Note
 

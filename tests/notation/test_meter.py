@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fullscore.errors import FullscoreError
 from notation.meter import lay_bars
-from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
 

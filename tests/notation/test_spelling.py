@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fullscore.errors import FullscoreError
 from notation.events import Key, ScoreNote
 from notation.spelling import name_pitch_class, parse_key, spell, with_octave
-from separation.engines import FullscoreError
 from transcription.notes import Note
 
 SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}

@@ -27,7 +27,7 @@ from notation.stated import (
     with_tempo,
 )
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.downbeats import Downbeats
+from transcription.beats.downbeats import Downbeats
 from transcription.midi import Performance, ScoreMap, StatedKey, StatedMeter, Track
 from transcription.notes import Note
 

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from music21 import clef, converter, key, meter, stream
 
+from fullscore.errors import FullscoreError
 from lyrics.words import Line, Lyrics, Syllable, Word
 from pipeline import Settings, Transcription, transcribe
 from pipeline.correct import correct, correct_words, history, redo, undo
@@ -36,7 +37,6 @@ from pipeline.corrections import (
     read_history,
     write_history,
 )
-from separation.engines import FullscoreError
 from tests.pipeline.test_cli import RATE, scale
 from transcription.beatgrid import TimeSignature
 from transcription.notes import Note

@@ -23,12 +23,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fullscore.errors import FullscoreError
 from notation.export import write_musicxml
 from notation.notate import NotationSettings
 from notation.notate import notate as notate_notes
 from pipeline.cli import DONE, FAILED, WRONG_USAGE, main
 from pipeline.settings import parse_time_signature
-from separation.engines import FullscoreError
 from transcription.beatgrid import BeatGrid
 from transcription.notes import Note
 

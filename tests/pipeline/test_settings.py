@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
+from fullscore.engines import EngineSpec, option
+from fullscore.errors import FullscoreError
 from pipeline.settings import Settings, engine_settings, parse_pick_up, parse_tempo, parse_time_signature
-from separation.engines import EngineSpec, FullscoreError, option
 from transcription.beatgrid import TimeSignature
 
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from fullscore.errors import FullscoreError
 from pipeline import weights
 from pipeline.weights import CATALOGUE, Model, WeightFile, available, fetch, list_models
-from separation.engines import FullscoreError
 
 COMMIT = "0123456789" * 4
 

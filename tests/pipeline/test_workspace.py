@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from fullscore.errors import FullscoreError
 from pipeline.workspace import STAGES_FOLDER, StageWork, Workspace
-from separation.engines import FullscoreError
 
 
 def ignore(stage: str, fraction: float, message: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from fullscore.errors import FullscoreError
 from separation.audio import (
     Audio,
     AudioInfo,
@@ -24,7 +25,6 @@ from separation.audio import (
     shortcomings,
     write_flac,
 )
-from separation.engines import FullscoreError
 
 RATE = 44100
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from fullscore.engines import Progress
+from fullscore.errors import FullscoreError
 from separation.audio import Audio, decode, write_flac
-from separation.engines import FullscoreError, Progress
+from separation.engines.none import NoSeparation
 from separation.stems import (
     BLOCK_S,
     LONGEST_CALL_S,
     OVERLAP_S,
-    NoSeparation,
     Stems,
     separate_in_blocks,
     separate_to_files,

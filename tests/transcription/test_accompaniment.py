@@ -6,7 +6,7 @@ import numpy as np
 
 from separation.audio import Audio
 from transcription.accompaniment import accompaniment, is_among, is_covered
-from transcription.basicpitch import BasicPitch, BasicPitchSettings
+from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
 from transcription.notes import Note
 
 RATE = 22050

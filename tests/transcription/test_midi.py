@@ -5,7 +5,7 @@ from pathlib import Path
 import pretty_midi
 import pytest
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.midi import SHORTEST, read_midi, stem_of
 
 

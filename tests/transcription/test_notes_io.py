@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from transcription.notes import Note
 from transcription.notes_io import read_notes_json, write_notes_json
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.engines import choose_lyricist, choose_separator
+from fullscore.errors import FullscoreError
+from pipeline.plan import choose_lyricist, choose_separator
 from pipeline.settings import Settings
-from separation.engines import FullscoreError
 from tests.ui.conftest import SETTINGS
 from ui import worker
 from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean, for_page

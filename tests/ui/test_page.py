@@ -13,10 +13,10 @@ import httpx
 import pytest
 
 from evaluation.kinds import KINDS
+from fullscore.errors import FullscoreError
 from pipeline.cli import main
-from pipeline.engines import check_names
+from pipeline.plan import check_names
 from pipeline.weights import CATALOGUE
-from separation.engines import FullscoreError
 from tests.ui.pages import Visitor, chromium, served
 from ui import server, views
 from ui.app import create

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 from PIL import Image
 
+from fullscore.errors import FullscoreError
 from lyrics.words import Line, Lyrics, Syllable, Word
 from pipeline.corrections import Corrections, History, write_history
-from separation.engines import FullscoreError
 from tests.ui.pages import views_alone
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json

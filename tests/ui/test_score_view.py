@@ -19,13 +19,13 @@ import soundfile
 import verovio
 
 from evaluation.scorefile import read_score
+from fullscore.errors import FullscoreError
 from lyrics.words import Line, Lyrics, Syllable, Word
 from notation import export
 from notation.events import Key
 from notation.notate import NotationSettings, notate
 from pipeline.report import score_time
 from separation.audio import SAMPLE_RATE, Audio, write_flac
-from separation.engines import FullscoreError
 from tests.ui.pages import views_alone
 from transcription.beatgrid import BeatGrid
 from transcription.notes import Note

@@ -16,7 +16,7 @@ import music21
 import pytest
 import soundfile
 
-from separation.engines import FullscoreError
+from fullscore.errors import FullscoreError
 from ui import server
 from ui.jobs import Jobs
 from ui.takehome import name_of

@@ -1,0 +1,1 @@
+"""Fullscore: a song in, its full score out."""

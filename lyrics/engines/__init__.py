@@ -1,0 +1,1 @@
+"""What hears words, one class in one file each."""

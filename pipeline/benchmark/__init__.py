@@ -1,0 +1,1 @@
+"""A folder of songs with ground truth: run, measured, compared, and shown."""

@@ -1,0 +1,1 @@
+"""The separators, one class in one file each."""

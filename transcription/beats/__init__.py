@@ -1,0 +1,1 @@
+"""Beats, downbeats and meter."""

@@ -1,0 +1,323 @@
+"""Beats, bars and meter from notes alone: the likeliest reading of what the network marks.
+
+Method. ``transcription.beats.activations`` says of each cluster of notes how likely it lies at each place of
+a beat, how long the beat is and which beat of the bar. A row of beats explains every cluster by the place
+at which it falls; beats are clusters, or lie evenly between two that are (held notes, rests), and the tempo
+may change from each to the next at a price. The best row of all is found by dynamic programming
+over clusters and lengths of the beat (a semi-Markov model as in Temperley 2009; Raphael 2002). A second
+search over the numbers in the bar finds bar lines, with pick-ups and changes of meter.
+
+Conventions: times in seconds, log likelihoods. Weights were tuned on held-out scores played by
+``training.perform`` and held-out songs of POP909. Time and memory grow linearly with the music.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import uniform_filter1d
+
+from transcription.beatgrid import TimeSignature
+from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+SHORTEST_S, LONGEST_S = 0.18, 3.6
+"""Beats are this far apart."""
+BINS = 64
+"""Lengths of the beat that are kept apart at one cluster, on a logarithmic scale (4.7 % each)."""
+FINE = 48
+"""Places in a beat at which clusters are explained."""
+PLACE_SPREAD, OTHER_LIKELIHOOD = 0.035, 0.3
+"""Standard deviation of a cluster's place in the beat, and the likelihood of an ornament at any place."""
+BEAT_THRESHOLD = 0.03
+"""A cluster may be a beat if its probability is above this."""
+MOST_BEATS, AHEAD = 6, 72
+"""Two clusters on the beat are at most so many beats and so many clusters apart."""
+EMPTY_BEAT_COST = 1.5
+"""Cost of a beat on which no cluster stands."""
+PERIOD_WEIGHT = 0.35
+"""What the network says of the length of the beat, beside what it says of places."""
+USUAL_PERIOD_WEIGHT, AROUND_S = 1.0, 80.0
+"""What the lengths that it sees so far around say beside those at the place: the level of counting stays."""
+UNLIKELY_PERIOD = -5.5 * PERIOD_WEIGHT
+"""Lengths of which it says less than this on the mean are not looked at."""
+TEMPO_SPREAD, TEMPO_COST = 0.08, 0.7
+"""Scale of the change of log tempo from beat to beat, and its weight; tails are those of a Student t."""
+JUMP, JUMP_COST = 0.45, 8.0
+"""A change of log tempo beyond this costs so much more: nobody goes over to another level of counting."""
+UNEXPLAINED_COST, BREAK_COST = 6.0, 20.0
+"""Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
+
+DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 1.0
+"""What its downbeats, and the meters it sees in the whole piece, say beside its numbers in the bar."""
+METER_CHANGE_COST, BAR_SLIP_COST = 7.0, 7.0
+"""Cost of a bar of another size than the one before, and of a bar cut short or prolonged."""
+OTHER_BAR_COST = 1.0
+COMMON_TIME = 1.5
+"""Bars of four are preferred by this to bars of two, where the network wavers (tuned on held-out scores)."""
+SIZES = (2, 3, 4)
+IN_THREE = np.isin(PHASES, [1 / 6, 1 / 3, 2 / 3, 5 / 6])
+IN_TWO = np.isin(PHASES, [1 / 8, 1 / 4, 3 / 8, 1 / 2, 5 / 8, 3 / 4, 7 / 8])
+DIVISION_WEIGHT, DIVISION_DOUBT = 1.0, 0.03
+"""What the places in the beat say of simple and compound meters, and their least likelihood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of beats: times, and the cluster that stands on each (-1: none)."""
+
+    times: Floats
+    cluster: Ints
+
+
+def fine_places(marks: Marks) -> npt.NDArray[np.float32]:
+    """Log likelihood of each cluster at each of FINE places in the beat."""
+    places = np.arange(FINE) / FINE
+    away = np.abs(places[None] - PHASES[:, None])
+    away = np.minimum(away, 1 - away)
+    likeness = np.exp(-0.5 * (away / PLACE_SPREAD) ** 2)
+    likeness = np.concatenate([likeness, np.full((1, FINE), OTHER_LIKELIHOOD)])
+    return np.asarray(np.log(np.exp(marks.phase) @ likeness + 1e-4), np.float32)
+
+
+def period_bins(log_period: Floats) -> Ints:
+    step = np.log(LONGEST_S / SHORTEST_S) / (BINS - 1)
+    return np.asarray(np.clip(np.rint((log_period - np.log(SHORTEST_S)) / step), 0, BINS - 1), np.int64)
+
+
+def period_scores(times: Floats, marks: Marks, wanted_s: float | None) -> Floats:
+    """What each length of the beat costs, summed over the clusters before each: (clusters + 1, BINS)."""
+    grid = np.linspace(np.log(SHORTEST_S), np.log(LONGEST_S), BINS)
+    known = np.log(PERIODS_S)
+    at = np.clip((grid - known[0]) / (known[1] - known[0]), 0, len(known) - 1)
+    low = np.minimum(at.astype(int), len(known) - 2)
+    part = at - low
+    probability = np.exp(marks.period)
+    score = np.log(probability[:, low] * (1 - part) + probability[:, low + 1] * part + 2e-3)
+    if wanted_s is not None:
+        score = np.broadcast_to(-20.0 * np.maximum(np.abs(grid - np.log(wanted_s)) - 0.2, 0.0), score.shape)
+    else:
+        lo, hi = np.searchsorted(times, [times - AROUND_S, times + AROUND_S])
+        seen = np.concatenate([np.zeros((1, BINS)), np.cumsum(np.exp(score), axis=0)])
+        usual = uniform_filter1d((seen[hi] - seen[lo]) / (hi - lo)[:, None], 5, axis=1, mode="nearest")
+        score = score + USUAL_PERIOD_WEIGHT * np.log(usual / usual.max(axis=1, keepdims=True))
+    total = np.zeros((len(score) + 1, BINS))
+    np.cumsum(PERIOD_WEIGHT * score, axis=0, out=total[1:])
+    return total
+
+
+def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
+    """The best row of beats over at least two clusters; ``wanted_s`` is the length of a beat if known."""
+    count = len(times)
+    fine = fine_places(marks)
+    on_beat = fine[:, 0]
+    period = period_scores(times, marks, wanted_s)
+    possible = marks.phase[:, 0] > np.log(BEAT_THRESHOLD)
+    lo, hi = np.searchsorted(times, [times - 1.0, times + 1.0])
+    for n in np.flatnonzero(~possible):
+        possible[n] = marks.phase[n, 0] >= marks.phase[lo[n] : hi[n], 0].max()
+    nodes = np.flatnonzero(possible)
+    node_of = np.full(count, -1)
+    node_of[nodes] = np.arange(len(nodes))
+    best = np.full((len(nodes), BINS), -np.inf)
+    log_of = np.zeros((len(nodes), BINS))
+    came_node = np.full((len(nodes), BINS), -1, np.int32)
+    came_bin = np.full((len(nodes), BINS), -1, np.int16)
+    beats_of = np.zeros((len(nodes), BINS), np.int8)
+    fresh_from = np.full((len(nodes), 2), -1, np.int64)
+    ended, ended_at = -np.inf, (-1, -1)
+    columns = np.arange(count)
+    for m, i in enumerate(nodes):
+        if m:
+            ended -= UNEXPLAINED_COST * (i - nodes[m - 1] - 1)
+        fresh = -UNEXPLAINED_COST * i + on_beat[i]
+        if ended - BREAK_COST + on_beat[i] > fresh:
+            fresh, fresh_from[m] = ended - BREAK_COST + on_beat[i], ended_at
+        here = np.flatnonzero(np.isfinite(best[m]))
+        ended -= UNEXPLAINED_COST
+        if len(here) and best[m].max() >= ended:
+            ended, ended_at = float(best[m].max()), (m, int(best[m].argmax()))
+        stop = i + AHEAD + 1
+        ahead = nodes[m + 1 : int(np.searchsorted(nodes, stop))]
+        gap = times[ahead] - times[i]
+        ahead, gap = ahead[gap <= LONGEST_S * MOST_BEATS], gap[gap <= LONGEST_S * MOST_BEATS]
+        if not len(ahead):
+            continue
+        beats = np.arange(1, MOST_BEATS + 1)
+        length = gap[:, None] / beats[None]
+        row, column = np.nonzero((length >= SHORTEST_S) & (length <= LONGEST_S))
+        if not len(row):
+            continue
+        length, to, number = length[row, column], ahead[row], beats[column]
+        log_length = np.log(length)
+        bins = period_bins(log_length)
+        score = period[to, bins] - period[i, bins]
+        likely = score > UNLIKELY_PERIOD * (to - i)
+        if not likely.any():
+            continue
+        length, to, number, log_length = length[likely], to[likely], number[likely], log_length[likely]
+        bins, score = bins[likely], score[likely] - EMPTY_BEAT_COST * (number - 1)
+        inner = columns[i + 1 : to[-1]]
+        if len(inner):
+            place = (times[inner] - times[i])[None] / length[:, None]
+            index = np.rint(place * FINE).astype(np.int64) % FINE
+            value = fine[inner[None], index]
+            score = score + np.where(inner[None] < to[:, None], value, 0.0).sum(axis=1)
+        score = score + on_beat[to]
+        base = np.full(len(length), fresh)
+        parent = np.full(len(length), -1)
+        if len(here):
+            change = (log_length[:, None] - log_of[m, here][None]) / TEMPO_SPREAD
+            options = best[m, here][None] - TEMPO_COST * np.log1p(change**2)
+            options -= JUMP_COST * (np.abs(change) > JUMP / TEMPO_SPREAD)
+            choice = options.argmax(axis=1)
+            value = options[np.arange(len(length)), choice]
+            better = value >= base
+            base = np.where(better, value, base)
+            parent = np.where(better, here[choice], -1)
+        total = base + score
+        target = node_of[to]
+        # The later of two equal (node, bin) pairs would win: write them from worst to best.
+        order = np.argsort(total)
+        order = order[total[order] > best[target[order], bins[order]]]
+        node, bin_ = target[order], bins[order]
+        best[node, bin_] = total[order]
+        log_of[node, bin_] = log_length[order]
+        came_node[node, bin_] = m
+        came_bin[node, bin_] = parent[order]
+        beats_of[node, bin_] = number[order]
+    return traced(times, nodes, best, log_of, came_node, came_bin, beats_of, fresh_from)
+
+
+def traced(
+    times: Floats,
+    nodes: Ints,
+    best: Floats,
+    log_of: Floats,
+    came_node: npt.NDArray[np.int32],
+    came_bin: npt.NDArray[np.int16],
+    beats_of: npt.NDArray[np.int8],
+    fresh_from: Ints,
+) -> Row:
+    """The row of beats that ends best, from its end."""
+    final = best.max(axis=1) - UNEXPLAINED_COST * (len(times) - 1 - nodes)
+    m = int(final.argmax())
+    beats: list[tuple[float, int]] = [(float(times[nodes[m]]), int(nodes[m]))]
+    if not np.isfinite(final[m]):
+        return Row(np.array([b[0] for b in beats]), np.array([b[1] for b in beats]))
+    state = int(best[m].argmax())
+    while True:
+        start, length = int(came_node[m, state]), float(np.exp(log_of[m, state]))
+        begin, end, number = times[nodes[start]], times[nodes[m]], int(beats_of[m, state])
+        beats += [(float(end - (end - begin) * k / number), -1) for k in range(1, number)]
+        beats.append((float(begin), int(nodes[start])))
+        m, state = start, int(came_bin[m, state])
+        if state < 0:
+            before, state = int(fresh_from[m, 0]), int(fresh_from[m, 1])
+            if before < 0:
+                break
+            # The row was broken off: beats go on evenly over the gap.
+            begin, end = times[nodes[before]], times[nodes[m]]
+            mean = 0.5 * (length + float(np.exp(log_of[before, state])))
+            number = max(1, round(float(end - begin) / mean))
+            beats += [(float(end - (end - begin) * k / number), -1) for k in range(1, number)]
+            beats.append((float(begin), int(nodes[before])))
+            m = before
+    beats.reverse()
+    at, cluster = np.array([b[0] for b in beats]), np.array([b[1] for b in beats])
+    keep = np.concatenate([[True], np.diff(at) > 1e-6])
+    return Row(at[keep], cluster[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """The number of each beat in its bar, from 1, and the size of that bar."""
+
+    numbers: Ints
+    sizes: Ints
+
+
+def count_bars(
+    row: Row, times: Floats, marks: Marks, sizes: tuple[int, ...] | None = None, own_level: bool = True
+) -> Bars:
+    """Number the beats; ``sizes`` are the bars allowed (default: those the network tells apart).
+
+    Where the beats are not those that the network counts (``own_level``) its numbers say nothing.
+    """
+    beats = len(row.times)
+    length = np.diff(row.times, append=row.times[-1] + (row.times[-1] - row.times[-2]))
+    owner = np.clip(np.searchsorted(row.times - 0.06 * length, times, side="right") - 1, 0, beats - 1)
+    weight = np.ones(len(times))
+    on = np.zeros(len(times), bool)
+    on[row.cluster[row.cluster >= 0]] = True
+    held = np.bincount(owner[~on], minlength=beats)
+    weight[~on] = 0.5 / np.maximum(held[owner[~on]], 1)
+    places = np.zeros((beats, marks.place.shape[1]))
+    total = np.zeros(beats)
+    np.add.at(places, owner, marks.place * weight[:, None])
+    np.add.at(total, owner, weight)
+    places /= np.maximum(total, 0.5)[:, None]
+    first = np.full(beats, np.log(0.3))
+    first[row.cluster >= 0] = np.maximum(marks.downbeat[row.cluster[row.cluster >= 0]], -6.0)
+    other = np.log1p(-np.minimum(np.exp(first), 0.997))
+    allowed = sizes or SIZES
+    states = [(size, number) for size in allowed for number in range(1, size + 1)]
+    emission = np.empty((beats, len(states)))
+    for s, (size, number) in enumerate(states):
+        if not own_level:
+            said = np.zeros(beats)
+        elif (size, number) in PLACES:
+            said = places[:, PLACES.index((size, number))]
+        else:
+            said = places[:, len(PLACES)] - np.log(size) - OTHER_BAR_COST
+        emission[:, s] = said + DOWNBEAT_WEIGHT * (first if number == 1 else other)
+        if own_level:
+            emission[:, s] += METER_WEIGHT * np.log(size_share(size, marks) + 0.01)
+    cost = np.full((len(states), len(states)), BAR_SLIP_COST + METER_CHANGE_COST)
+    for a, (size, number) in enumerate(states):
+        for b, (next_size, next_number) in enumerate(states):
+            if number == size and next_number == 1:
+                cost[a, b] = 0.0 if size == next_size else METER_CHANGE_COST
+            elif size == next_size:
+                cost[a, b] = 0.0 if next_number == number + 1 else BAR_SLIP_COST
+    score = emission[0].copy()
+    came = np.zeros((beats, len(states)), np.int64)
+    for n in range(1, beats):
+        options = score[:, None] - cost
+        came[n] = options.argmax(axis=0)
+        score = options[came[n], np.arange(len(states))] + emission[n]
+    path = [int(score.argmax())]
+    for n in range(beats - 1, 0, -1):
+        path.append(int(came[n, path[-1]]))
+    path.reverse()
+    return Bars(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
+
+
+def size_share(size: int, marks: Marks) -> float:
+    """How likely bars of ``size`` beats are in the whole piece, up to a common factor."""
+    mean = np.exp(marks.meter).mean(axis=0)
+    share = float(sum(p for name, p in zip(METERS, mean, strict=True) if parsed(name).beats_per_bar == size))
+    return share * (COMMON_TIME if size == 4 else 1.0)
+
+
+def parsed(name: str) -> TimeSignature:
+    numerator, denominator = name.split("/")
+    return TimeSignature(int(numerator), int(denominator))
+
+
+def signature_of(size: int, marks: Marks) -> TimeSignature:
+    """The likeliest time signature whose bars have ``size`` beats: compound where beats fall into three."""
+    mean = np.exp(marks.meter).mean(axis=0)
+    inside = np.exp(marks.phase).mean(axis=0)[:OTHER_PHASE]
+    thirds = float(inside[IN_THREE].sum() / max(inside[IN_THREE].sum() + inside[IN_TWO].sum(), 1e-6))
+    best, found = -1.0, TimeSignature(size, 4)
+    for name, probability in zip(METERS, mean, strict=True):
+        signature = parsed(name)
+        fitting = DIVISION_DOUBT + (thirds if signature.compound else 1 - thirds)
+        if signature.beats_per_bar == size and probability * fitting**DIVISION_WEIGHT > best:
+            best, found = float(probability * fitting**DIVISION_WEIGHT), signature
+    return found

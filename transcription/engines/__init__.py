@@ -1,0 +1,1 @@
+"""What hears notes, one class in one file each."""
