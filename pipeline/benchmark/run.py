@@ -6,8 +6,8 @@ Every song (:mod:`pipeline.benchmark.datasets`) runs through the pipeline, one a
 process of its own (:mod:`pipeline.benchmark.song`); what each stage made is compared with the song's
 references, beside other programs on the same files (:mod:`pipeline.benchmark.peers`). A song that fails is a
 row with its reason. Each finished row is kept with the fingerprint of all that it depends on (the song's
-files, the settings, the versions), so a benchmark that was killed goes on after its last finished song; failed ones
-are tried again.
+files, the settings, the versions), so a benchmark that was killed goes on after its last finished song;
+failed ones are tried again.
 
 What is left in OUT:
 

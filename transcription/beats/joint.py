@@ -3,7 +3,8 @@
 From notes a network marks what may be a beat (:mod:`transcription.beats.activations`), and the likeliest
 sequence of beats is decoded from its marks (:mod:`transcription.beats.note_tracker`). Where there is sound
 but no notes, or drums among the notes (a band: its beat is in the sound, and what is heard of its notes is
-less sure), :mod:`transcription.beats.sound_tracker` follows both, at the metrical level that the network finds.
+less sure), :mod:`transcription.beats.sound_tracker` follows both, at the metrical level that the network
+finds.
 
 What is known is honoured: a wanted tempo chooses the level of the count (a beat divided or beats taken
 together where the music was counted at another), a wanted time signature the bars.

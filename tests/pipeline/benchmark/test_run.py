@@ -238,7 +238,7 @@ def test_a_crash_is_a_row(tmp_path: Path) -> None:
         while not ended.is_set():
             for task in Path("/proc/self/task").iterdir():
                 for child in (task / "children").read_text().split():
-                    if b"benchmark_song" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    if b"pipeline.benchmark.song" in Path(f"/proc/{child}/cmdline").read_bytes():
                         os.kill(int(child), signal.SIGSEGV)
                         return
             time.sleep(0.01)
