@@ -18,7 +18,7 @@ from pathlib import Path
 from pipeline import Settings, Transcription, transcribe
 from pipeline.correct import correct, correct_words, history, undo
 from pipeline.corrections import Corrections, NoteEdit, OctaveEdit, PartEdit
-from pipeline.transcribe import VOICE
+from pipeline.stages import VOICE
 from transcription.beatgrid import TimeSignature
 from transcription.notes_io import read_notes_json
 

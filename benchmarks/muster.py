@@ -186,9 +186,10 @@ def _made(maker: str, piece: Piece, arguments: argparse.Namespace, scratch: Path
 
 
 def notate(midi: Path, score: Path, beats: Path | None) -> None:
+    from pipeline import Settings
     from pipeline.notate import notate_file
 
-    notate_file(midi, score, beats)
+    notate_file(midi, score, Settings(beats=str(beats)) if beats else Settings())
 
 
 def beats_file(piece: Piece, folder: Path) -> Path | None:

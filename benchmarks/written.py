@@ -36,7 +36,8 @@ import numpy as np
 import pretty_midi
 
 from evaluation.chords import chord_scores as measure_chords
-from evaluation.chords import played_chords, read_chords
+from evaluation.chords import read_chords
+from notation.chord_labels import played_chords
 from notation.chords import find_chords
 from notation.events import Bar, Key, ScoreNote, key_at
 from notation.keys import find_keys

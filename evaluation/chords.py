@@ -23,21 +23,18 @@ import csv
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from evaluation.files import Scores, artefact, is_number, read_json, read_text
-from evaluation.jams import read_jams
+from evaluation.files import Scores, artefact
 from evaluation.kinds import NoSettings
 from fullscore.errors import FullscoreError
-
-if TYPE_CHECKING:
-    from notation.events import ChordSymbol
-    from notation.meter import ScoreTime
+from fullscore.jams import read_jams
+from fullscore.reading import is_number, read_json, read_text
+from notation.chord_labels import NO_CHORD, Chord, harte_label
 
 _COMPARED = {
     "thirds": "share of the time with the right root and third",
@@ -60,17 +57,6 @@ _SEGMENTED = {
 }
 MEANINGS = _COMPARED | _SEGMENTED
 MAIN = ("majmin", "sevenths")
-
-NO_CHORD = "N"
-
-
-@dataclass(frozen=True, slots=True)
-class Chord:
-    """A chord from ``start`` to ``end`` (seconds), in Harte's syntax."""
-
-    start: float
-    end: float
-    label: str
 
 
 def evaluate_chords(reference: Path, estimate: Path, settings: NoSettings = NoSettings()) -> Scores:
@@ -121,17 +107,6 @@ def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Score
     return scores
 
 
-def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[Chord, ...]:
-    """When the chord symbols of a score were played, each until the next one or the final bar line."""
-    places = [*(float(symbol.onset) for symbol in symbols), float(time.end)]
-    times = np.maximum(0.0, time.seconds_at(places)).tolist()
-    return tuple(
-        Chord(start, end, _label(symbol.root, symbol.quality, symbol.bass))
-        for symbol, (start, end) in zip(symbols, pairwise(times), strict=True)
-        if end > start
-    )
-
-
 def _spanning(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:
     """The chords between two times, with no chord before the first and after the last."""
     inside = [
@@ -168,9 +143,11 @@ def read_chords(path: Path) -> tuple[Chord, ...]:
     for number, (start, end, label) in enumerate(rows, 1):
         place = f"{path}, row {number} of its values ({start:g} to {end:g} s)"
         if not (math.isfinite(start) and math.isfinite(end)) or start < 0 or end < start:
-            raise FullscoreError(f"{place} is no span of time; mend it")
+            raise FullscoreError("{place} is no span of time", "mend it", place=place)
         if not isinstance(label, str):
-            raise FullscoreError(f"{place} has no chord label; give it one, 'N' where there is no chord")
+            raise FullscoreError(
+                "{place} has no chord label", "give it one, 'N' where there is no chord", place=place
+            )
         if label not in known:
             known[label] = _parsed(label, place)
         if end > start:
@@ -184,7 +161,10 @@ def _parsed(label: str, place: str) -> str:
     harte = to_harte(label)
     if harte is None:
         raise FullscoreError(
-            f"{place} has '{label[:40]}' for a chord; write it in Harte's syntax, such as C:min7 or N"
+            "{place} has '{label}' for a chord",
+            "write it in Harte's syntax, such as C:min7 or N",
+            place=place,
+            label=label[:40],
         )
     return harte
 
@@ -195,8 +175,10 @@ def _report_rows(path: Path) -> list[tuple[float, float, Any]]:
         return [(float(row["start"]), float(row["end"]), row["label"]) for row in content["chords"]]
     except (KeyError, TypeError, ValueError) as error:
         raise FullscoreError(
-            f"{path} has no chords; give a file of chords, or the report of a run (made anew with --force "
-            "if it is older than chords in reports)"
+            "{path} has no chords",
+            "give a file of chords, or the report of a run (made anew with --force if it is "
+            "older than chords in reports)",
+            path=path,
         ) from error
 
 
@@ -214,7 +196,10 @@ def _table_rows(path: Path) -> list[tuple[float, float, Any]]:
             label = cells[columns[2]]
         except (ValueError, IndexError) as error:
             raise FullscoreError(
-                f"{path} has the row '{line.strip()[:60]}', not the start, end and label of a chord; mend it"
+                "{path} has the row '{row}', not the start, end and label of a chord",
+                "mend it",
+                path=path,
+                row=line.strip()[:60],
             ) from error
         rows.append((start, end, label))
     return rows
@@ -250,8 +235,10 @@ def _columns(header: list[str], path: Path) -> tuple[int, int, int]:
     )
     if start is None or end is None or label is None:
         raise FullscoreError(
-            f"{path} begins with '{', '.join(header)[:60]}', not with the columns start, end and label of "
-            "chords; mend it"
+            "{path} begins with '{columns}', not with the columns start, end and label of chords",
+            "mend it",
+            path=path,
+            columns=", ".join(header)[:60],
         )
     return start, end, label
 
@@ -260,28 +247,7 @@ def _columns(header: list[str], path: Path) -> tuple[int, int, int]:
 
 _NOTHING = ("N", "NC", "N.C.", "N.C", "NONE", "NO CHORD")
 _UNKNOWN = ("X", "?", "UNKNOWN")
-# Signs of lead sheets, and what they stand for in Harte's shorthand.
-_SIGNS = (
-    (r"[Δ^]7?", "maj7"),
-    (r"[Mm]ajor|Maj|M(?!in)|^ma(?!j)", "maj"),
-    (r"^([Mm]inor|Min|mi(?!n)|m(?!aj|in|i)|-)", "min"),
-    (r"°|^o", "dim"),
-    (r"ø7?|^hdim(?!7)|^min7b5", "hdim7"),
-    (r"^\+", "aug"),
-    (r"sus(?![24])", "sus4"),
-    (r"^dom7?", "7"),
-)
-_QUALITIES = {
-    "": "maj", "6": "maj6", "6/9": "maj6(9)", "69": "maj6(9)", "min6/9": "min6(9)", "min69": "min6(9)",
-    "add9": "maj(9)", "add2": "maj(9)", "add4": "maj(11)", "add11": "maj(11)", "minadd9": "min(9)",
-    "2": "sus2", "4": "sus4", "7sus4": "sus4(b7)", "sus47": "sus4(b7)", "9sus4": "sus4(b7,9)",
-    "#5": "aug", "aug7": "aug(b7)", "7#5": "aug(b7)", "7+": "aug(b7)", "7+5": "aug(b7)", "maj7#5": "aug(7)",
-    "minb5": "dim", "7b5": "7(*5,b5)", "maj11": "maj9(11)", "7b9": "7(b9)", "7#9": "7(#9)", "7#11": "7(#11)",
-    "7b13": "7(b13)", "maj7#11": "maj7(#11)",
-}  # fmt: skip
 _LABEL = re.compile(r"([A-G][#b]*):?([^/]*?6/9|[^/]*)(?:/([^/]+))?")
-_LETTERS = "CDEFGAB"
-_SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 
 
 def to_harte(label: str) -> str | None:
@@ -300,16 +266,8 @@ def to_harte(label: str) -> str | None:
     if match is None:
         return None
     root, quality, bass = match.groups()
-    labels = (_label(root, written, bass or "") for written in (re.sub(r"[() ]", "", quality), quality))
+    labels = (harte_label(root, written, bass or "") for written in (re.sub(r"[() ]", "", quality), quality))
     return next((harte for harte in labels if _is_known(harte)), None)
-
-
-def _label(root: str, quality: str, bass: str) -> str:
-    """The label of a chord with a quality as lead sheets write it, and a bass note or degree, if any."""
-    for sign, word in _SIGNS:
-        quality = re.sub(sign, word, quality)
-    degree = _degree(root, bass) if bass[:1] in tuple(_LETTERS) else bass
-    return f"{root}:{_QUALITIES.get(quality, quality)}" + (f"/{degree}" if degree else "")
 
 
 def _is_known(label: str) -> bool:
@@ -321,13 +279,3 @@ def _is_known(label: str) -> bool:
     except InvalidChordException:
         return False
     return True
-
-
-def _degree(root: str, bass: str) -> str:
-    """The degree of a bass note above a root: ``3`` for E in C, ``b7`` for Bb."""
-    steps = (_LETTERS.index(bass[0]) - _LETTERS.index(root[0])) % 7
-    heights = [
-        _SEMITONES[_LETTERS.index(note[0])] + note.count("#") - note[1:].count("b") for note in (root, bass)
-    ]
-    alter = (heights[1] - heights[0] - _SEMITONES[steps] + 6) % 12 - 6
-    return "#" * alter + "b" * -alter + str(steps + 1)

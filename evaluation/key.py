@@ -23,11 +23,12 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from evaluation.files import Scores, artefact, is_number, read_json, read_rows
-from evaluation.jams import read_jams
+from evaluation.files import Scores, artefact
 from evaluation.kinds import NoSettings
 from evaluation.reference import mir_eval_module
 from fullscore.errors import FullscoreError
+from fullscore.jams import read_jams
+from fullscore.reading import is_number, read_json, read_rows
 
 WEIGHTED_SCORE = "Weighted Score"
 SIGNATURE = "Key signature"
@@ -145,11 +146,13 @@ def _read(path: Path) -> tuple[Key, Spans]:
         rows = read_rows(path)
         lengths = [float(row[1]) - float(row[0]) for row in rows if all(map(is_number, row[:2])) and row[2:]]
         if lengths and median(lengths) < SHORTEST_KEY_S:
-            raise FullscoreError(f"{path} has a row every {median(lengths):.1f} s: chords, not keys")
+            raise FullscoreError(
+                "{path} has a row every {seconds:.1f} s: chords, not keys", path=path, seconds=median(lengths)
+            )
         labels = [_label(row) for row in rows]
     named = next((label for label in labels if label.upper() not in _NO_KEY), None)
     if named is None:
-        raise FullscoreError(f"{path} names no key; write one in it, such as 'Bb major'")
+        raise FullscoreError("{path} names no key", "write one in it, such as 'Bb major'", path=path)
     return parse_key(named, path), ()
 
 
@@ -167,7 +170,7 @@ def _of_score(path: Path) -> tuple[Key, Spans]:
 
     bars = [(bar, bar.fifths) for bar in unfold(read_score(path)).bars if bar.fifths is not None]
     if not bars:
-        raise FullscoreError(f"{path} has no key signature; give a score with one")
+        raise FullscoreError("{path} has no key signature", "give a score with one", path=path)
     return _of_signature(bars[0][1], bars[0][0].mode), [
         (bar.start, bar.end, fifths % 12) for bar, fifths in bars
     ]
@@ -196,12 +199,16 @@ def parse_key(text: str, path: Path) -> Key:
         if not mode or mode == "other" or mode in _FINALS:
             tonic = _STEPS[step.upper()] + signs.count("#") - signs.count("b") - signs.count("-")
             return Key(tonic % 12, mode or "major")
-    raise FullscoreError(f"{path} has '{text[:40]}' for a key; write it as 'Bb major' or 'F# minor'")
+    raise FullscoreError(
+        "{path} has '{text}' for a key", "write it as 'Bb major' or 'F# minor'", path=path, text=text[:40]
+    )
 
 
 def from_report(path: Path, name: str) -> object:
     """What a run's report says under ``name``. Raises FullscoreError where it doesn't."""
     content = read_json(path)
     if not isinstance(content, dict) or not content.get(name):
-        raise FullscoreError(f"{path} names no {name}; give the report of a finished run")
+        raise FullscoreError(
+            "{path} names no {name}", "give the report of a finished run", path=path, name=name
+        )
     return content[name]

@@ -156,5 +156,7 @@ KINDS: dict[str, Kind] = {
 def kind_named(name: str) -> Kind:
     """Raises FullscoreError where nothing is called so."""
     if name not in KINDS:
-        raise FullscoreError(f"there is no measure of '{name}'; choose one of: {', '.join(KINDS)}")
+        raise FullscoreError(
+            "there is no measure of '{name}'", "choose one of: {known}", name=name, known=", ".join(KINDS)
+        )
     return KINDS[name]

@@ -38,9 +38,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from evaluation.files import Scores, artefact, form_of, read_rows, read_text, split_header
+from evaluation.files import Scores, artefact
 from evaluation.kinds import LyricsSettings
 from fullscore.errors import FullscoreError
+from fullscore.reading import form_of, read_rows, read_text, split_header
 
 MEANINGS = {
     "WER": "word errors (wrong, missing, added) to a word of the reference; 0 is best",
@@ -249,13 +250,17 @@ def song_language(language: str, reference: Path) -> str:
     columns = header or []
     named = next((column for column in ("name", "filepath", "file") if column in columns), None)
     if named is None or "language" not in columns:
-        raise FullscoreError(f"{language} has no columns Language and Filepath or name; add them")
+        raise FullscoreError(
+            "{language} has no columns Language and Filepath or name", "add them", language=language
+        )
     for row in rows:
         cells = dict(zip(columns, row, strict=False))
         name = cells.get(named, "")
         if song in (name, Path(name).stem):
             return language_code(cells.get("language", ""))
-    raise FullscoreError(f"{language} doesn't give the language of '{song}'; add a row for it")
+    raise FullscoreError(
+        "{language} doesn't give the language of '{song}'", "add a row for it", language=language, song=song
+    )
 
 
 def language_code(language: str) -> str:
@@ -272,7 +277,9 @@ def language_code(language: str) -> str:
             continue
         return str(found.part1 or found.part3)
     raise FullscoreError(
-        f"there is no language '{language}'; give a code such as en, or a name such as English"
+        "there is no language '{language}'",
+        "give a code such as en, or a name such as English",
+        language=language,
     )
 
 
@@ -294,14 +301,16 @@ def read_lyrics(path: Path) -> str:
             rows.append(" ".join(line.words))
         return "\n".join(rows)
     if path.suffix.lower() in (".csv", ".json"):
-        raise FullscoreError(f"{path} is not lyrics; give a text or LRC file")
+        raise FullscoreError("{path} is not lyrics", "give a text or LRC file", path=path)
     text = without_tags(text)
     if not any(map(str.isalpha, text)) and any(map(str.isdigit, text)):
-        raise FullscoreError(f"{path} holds numbers, not words; give lyrics as text or LRC")
+        raise FullscoreError("{path} holds numbers, not words", "give lyrics as text or LRC", path=path)
     rows = [row for row in text.splitlines() if row.strip()]
     if _KARAOKE.search(text) or (rows and all(map(_TIMED_ROW.match, rows[1:] or rows))):
         raise FullscoreError(
-            f"{path} holds times beside the words (karaoke, subtitles or a table); give lyrics as text or LRC"
+            "{path} holds times beside the words (karaoke, subtitles or a table)",
+            "give lyrics as text or LRC",
+            path=path,
         )
     return text
 

@@ -63,7 +63,9 @@ def show_lyrics(reference: Path, estimate: Path, settings: LyricsSettings, out: 
         coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         return to_text(marks, scores, coloured)
     if out.suffix.lower() not in (".html", ".htm"):
-        raise FullscoreError(f"lyrics are shown as a page, not as {out.suffix or out}; give a name in .html")
+        raise FullscoreError(
+            "lyrics are shown as a page, not as {form}", "give a name in .html", form=out.suffix or out
+        )
     from fullscore.files import whole_file
 
     with whole_file(out) as partial:

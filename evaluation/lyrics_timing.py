@@ -41,10 +41,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import Scores, artefact, is_number, read_json, read_text
+from evaluation.files import Scores, artefact
 from evaluation.kinds import NoSettings
 from evaluation.lyrics import without_tags
 from fullscore.errors import FullscoreError
+from fullscore.reading import is_number, read_json, read_text
 
 _MEASURES = {
     "pc": "share of the {}s that start within 0.3 s of where they should",
@@ -98,8 +99,13 @@ def evaluate_lyrics_timing(reference: Path, estimate: Path, settings: NoSettings
     sizes = [len(song.text) for song in both]
     if all(sizes) and sizes[0] != sizes[1] and not all(any(song.text) for song in both):
         raise FullscoreError(
-            f"{reference} has {sizes[0]} times and {estimate} {sizes[1]}, and not both say of which words; "
-            "give files with words, or with the same number of times"
+            "{reference} has {reference_count} times and {estimate} {estimate_count}, and not both say "
+            "of which words",
+            "give files with words, or with the same number of times",
+            reference=reference,
+            reference_count=sizes[0],
+            estimate=estimate,
+            estimate_count=sizes[1],
         )
     return timing_scores(both[0], both[1])
 
@@ -230,7 +236,9 @@ def read_timed_words(path: Path) -> TimedWords:
         return _of_lrc(text)
     text = without_tags(text)
     if path.suffix.lower() == ".lrc" and text.strip():
-        raise FullscoreError(f"{path} has no times of lines; give LRC whose lines begin like [01:23.45]")
+        raise FullscoreError(
+            "{path} has no times of lines", "give LRC whose lines begin like [01:23.45]", path=path
+        )
     return _of_rows(text, path)
 
 
@@ -243,7 +251,9 @@ def _of_report(words: Sequence[Any], report: Path) -> TimedWords:
             np.diff(lines, prepend=-1) != 0,
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise FullscoreError(f"{report} has words without times ({error}); run the song again") from error
+        raise FullscoreError(
+            "{report} has words without times ({error})", "run the song again", report=report, error=error
+        ) from error
 
 
 def _of_lrc(text: str) -> TimedWords:
@@ -267,8 +277,9 @@ def _of_rows(text: str, path: Path) -> TimedWords:
     header = [cell.lower() for cell in rows.pop(0)] if rows and not is_number(rows[0][0]) else []
     if header and not set(header) & set(_ONSET_COLUMNS):
         raise FullscoreError(
-            f"{path} has no times of words or lines; give LRC, rows of an onset and a word, "
-            "or a table with a column start"
+            "{path} has no times of words or lines",
+            "give LRC, rows of an onset and a word, or a table with a column start",
+            path=path,
         )
     at = next((header.index(name) for name in _ONSET_COLUMNS if name in header), 0)
     texts = [_row_text(row, header) for row in rows]
@@ -301,7 +312,9 @@ def _cells(rows: Sequence[str], path: Path) -> Iterator[list[str]]:
         try:
             cells = next(csv.reader([row], delimiter=mark)) if mark else row.split(maxsplit=2)
         except csv.Error as error:
-            raise FullscoreError(f"{path} has a row that is no row of a table ({error}); mend it") from error
+            raise FullscoreError(
+                "{path} has a row that is no row of a table ({error})", "mend it", path=path, error=error
+            ) from error
         yield [cell.strip() for cell in cells]
 
 
@@ -322,7 +335,11 @@ def _onset(row: Sequence[str], column: int, path: Path, number: int) -> float:
         onset = math.nan
     if not (math.isfinite(onset) and onset >= 0):
         raise FullscoreError(
-            f"{path}, row {number} of its values ({', '.join(row)[:60]}) has no time of 0 or more; mend it"
+            "{path}, row {number} of its values ({row}) has no time of 0 or more",
+            "mend it",
+            path=path,
+            number=number,
+            row=", ".join(row)[:60],
         )
     return onset
 
@@ -337,7 +354,12 @@ def _words_beside(path: Path, count: int) -> list[str]:
             words = read_text(text).split()
             if len(words) != count:
                 raise FullscoreError(
-                    f"{path} has the times of {count} words, but {text} has {len(words)}; mend either"
+                    "{path} has the times of {count} words, but {text} has {word_count}",
+                    "mend either",
+                    path=path,
+                    count=count,
+                    text=text,
+                    word_count=len(words),
                 )
             return words
     return [_NO_TEXT] * count

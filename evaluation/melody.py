@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import Scores, artefact, is_number, read_rows, split_header
-from evaluation.jams import read_jams
+from evaluation.files import Scores, artefact
 from evaluation.kinds import MelodySettings
 from evaluation.reference import mir_eval_module
 from fullscore.errors import FullscoreError
+from fullscore.jams import read_jams
+from fullscore.reading import is_number, read_rows, split_header
 from transcription.notes import Note
 
 logger = logging.getLogger(__name__)
@@ -151,23 +152,39 @@ def _frequency(value: Any) -> Any:
 def _table_rows(path: Path) -> list[tuple[Any, Any]]:
     header, rows = split_header(read_rows(path))
     if header and "onset" in header[0]:
-        raise FullscoreError(f"{path} has the columns {', '.join(header)[:60]}: notes, not a pitch track")
+        raise FullscoreError(
+            "{path} has the columns {columns}: notes, not a pitch track",
+            path=path,
+            columns=", ".join(header)[:60],
+        )
     if header and not rows and not set(header) & set(_TIMES):
-        raise FullscoreError(f"{path} has words and no times ({' '.join(header)[:60]}); give a pitch track")
+        raise FullscoreError(
+            "{path} has words and no times ({words})",
+            "give a pitch track",
+            path=path,
+            words=" ".join(header)[:60],
+        )
     time, pitch = (
         next((index for index, name in enumerate(header or ()) if name in names), place)
         for place, names in enumerate((_TIMES, _PITCHES))
     )
     if not header and any(len(row) > MOST_COLUMNS for row in rows):
         raise FullscoreError(
-            f"{path} has {max(map(len, rows))} columns without names; name them, or keep time and frequency"
+            "{path} has {columns} columns without names",
+            "name them, or keep time and frequency",
+            path=path,
+            columns=max(map(len, rows)),
         )
     if not header and rows and not any(all(map(is_number, row)) for row in rows):
-        raise FullscoreError(f"{path} has words in its rows, not only a time and a frequency: no pitch track")
+        raise FullscoreError(
+            "{path} has words in its rows, not only a time and a frequency: no pitch track", path=path
+        )
     try:
         return [(row[time], row[pitch]) for row in rows]
     except IndexError as error:
-        raise FullscoreError(f"{path} lacks a time or a frequency in some of its rows; mend it") from error
+        raise FullscoreError(
+            "{path} lacks a time or a frequency in some of its rows", "mend it", path=path
+        ) from error
 
 
 def _checked(path: Path, rows: Sequence[tuple[Any, Any]]) -> PitchTrack:
@@ -175,23 +192,30 @@ def _checked(path: Path, rows: Sequence[tuple[Any, Any]]) -> PitchTrack:
         values = np.array([(float(time), float(frequency)) for time, frequency in rows]).reshape(-1, 2)
     except (ValueError, TypeError) as error:
         raise FullscoreError(
-            f"{path} is no pitch track ({error}); give a time in seconds and a frequency in Hz on each row"
+            "{path} is no pitch track ({error})",
+            "give a time in seconds and a frequency in Hz on each row",
+            path=path,
+            error=error,
         ) from error
     times, frequencies = values[np.argsort(values[:, 0], kind="stable")].T
     frequencies = np.where(np.isnan(frequencies), 0.0, frequencies)
     if not np.isfinite(values[:, 0]).all() or np.isinf(frequencies).any() or (times < 0).any():
         raise FullscoreError(
-            f"{path} has a time or a frequency that is not finite, or a time before 0; mend it"
+            "{path} has a time or a frequency that is not finite, or a time before 0", "mend it", path=path
         )
     if len(times) < 2:
         return PitchTrack(times, frequencies)
     hops = np.diff(np.round(times, 10))  # as far as mir_eval can tell them
     hop = float(np.median(hops))
     if hop > LONGEST_HOP_S:
-        raise FullscoreError(f"{path} has a row every {hop:.2f} s: beats or notes, not a pitch track")
+        raise FullscoreError(
+            "{path} has a row every {hop:.2f} s: beats or notes, not a pitch track", path=path, hop=hop
+        )
     if (hops <= 0).any():
         twice = times[1:][hops <= 0][0]
-        raise FullscoreError(f"{path} has two frequencies at {twice:g} s; give one voice at a time")
+        raise FullscoreError(
+            "{path} has two frequencies at {twice:g} s", "give one voice at a time", path=path, twice=twice
+        )
     return PitchTrack(times, frequencies)
 
 

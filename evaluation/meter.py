@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evaluation.files import Scores, artefact, read_text
+from evaluation.files import Scores, artefact
 from evaluation.key import Spans, from_report, throughout
 from evaluation.kinds import NoSettings
 from fullscore.errors import FullscoreError
+from fullscore.reading import read_text
 
 if TYPE_CHECKING:
     from evaluation.scoremodel import Bar
@@ -62,10 +63,12 @@ def _read(path: Path) -> tuple[str, Spans]:
 
         bars = [bar for bar in unfold(read_score(path)).bars if bar.meter]
         if not bars:
-            raise FullscoreError(f"{path} has no time signature; give a score with one")
+            raise FullscoreError("{path} has no time signature", "give a score with one", path=path)
         return first_meter(bars), [(bar.start, bar.end, bar.meter) for bar in bars]
     text = str(from_report(path, "time_signature")) if suffix == ".json" else read_text(path)
     match = re.match(r"\s*(\d+)\s*/\s*(\d+)\s*$", text)
     if match is None:
-        raise FullscoreError(f"{path} has no time signature such as 3/4; write one, or give a score")
+        raise FullscoreError(
+            "{path} has no time signature such as 3/4", "write one, or give a score", path=path
+        )
     return f"{int(match[1])}/{int(match[2])}", ()

@@ -23,8 +23,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import form_of, form_of_suffix, numbers, read_json, read_rows, split_header
 from fullscore.errors import FullscoreError
+from fullscore.reading import form_of, form_of_suffix, numbers, read_json, read_rows, split_header
 
 logger = logging.getLogger(__name__)
 
@@ -93,20 +93,29 @@ def read_notes(path: Path) -> NoteTable:
     }.get(form)
     if reader is None:
         heard = "; transcribe it first" if form == "audio" else ""
-        raise FullscoreError(f"{path} holds {form}, not notes{heard}; give a file of notes")
+        raise FullscoreError(
+            "{path} holds {form}, not notes{heard}", "give a file of notes", path=path, form=form, heard=heard
+        )
     table = reader(path)
     if not (np.isfinite(table.intervals).all() and np.isfinite(table.pitches_hz).all()):
-        raise FullscoreError(f"{path} has a note whose time or pitch is not finite; mend it")
+        raise FullscoreError("{path} has a note whose time or pitch is not finite", "mend it", path=path)
     if (table.intervals > LATEST_S).any():
         raise FullscoreError(
-            f"{path} has a note at {table.intervals.max():g} s; give the times in seconds, not in samples"
+            "{path} has a note at {last:g} s",
+            "give the times in seconds, not in samples",
+            path=path,
+            last=table.intervals.max(),
         )
     if (table.intervals < 0).any():
-        raise FullscoreError(f"{path} has a note before the start of the recording; mend its times")
+        raise FullscoreError(
+            "{path} has a note before the start of the recording", "mend its times", path=path
+        )
     if (table.intervals[:, 1] <= table.intervals[:, 0]).any():
-        raise FullscoreError(f"{path} has a note that doesn't end after it starts; mend its times")
+        raise FullscoreError(
+            "{path} has a note that doesn't end after it starts", "mend its times", path=path
+        )
     if (table.pitches_hz <= 0).any():
-        raise FullscoreError(f"{path} has a note whose pitch is not positive; mend its pitches")
+        raise FullscoreError("{path} has a note whose pitch is not positive", "mend its pitches", path=path)
     return table
 
 
@@ -159,12 +168,17 @@ def _columns_by_name(header: list[str], path: Path) -> _Columns:
     end, tone = (duration if offset is None else offset), (hz if midi is None else midi)
     if onset is end is tone is None:
         raise FullscoreError(
-            f"{path} names no column of notes where it begins ({', '.join(header)[:60]}): it is another kind "
-            "of file, or lacks a header with onset, offset and midi (or hz)"
+            "{path} names no column of notes where it begins ({columns}): it is another kind of "
+            "file, or lacks a header with onset, offset and midi (or hz)",
+            path=path,
+            columns=", ".join(header)[:60],
         )
     if onset is None or end is None or tone is None:
         raise FullscoreError(
-            f"{path} has the columns {', '.join(header)[:80]}; notes need onset, offset and midi (or hz)"
+            "{path} has the columns {columns}",
+            "notes need onset, offset and midi (or hz)",
+            path=path,
+            columns=", ".join(header)[:80],
         )
     hertz = None if bare[tone] in _EITHER else midi is None
     return _Columns((onset, end, tone), offset is None, hertz, first(_VELOCITY), first(_STEM))
@@ -179,8 +193,9 @@ def _words(name: str) -> list[str]:
 def _columns_by_place(rows: list[list[str]], path: Path) -> _Columns:
     if max(len(row) for row in rows) < 3:
         raise FullscoreError(
-            f"{path} has rows with fewer than three values, as beats and pitch curves have; "
-            "notes need onset, offset and pitch"
+            "{path} has rows with fewer than three values, as beats and pitch curves have",
+            "notes need onset, offset and pitch",
+            path=path,
         )
     values = np.array([numbers(row, (0, 1, 2), path, line) for line, row in enumerate(rows, 1)])
     durations = bool(values[:, 2].max() < LOWEST_PIANO_KEY <= values[:, 1].min())
@@ -208,7 +223,12 @@ def _loud(rows: list[list[str]]) -> bool:
 
 def _velocities(values: Floats, path: Path) -> Floats:
     if ((values < 0) | (values > HIGHEST_VELOCITY)).any():
-        raise FullscoreError(f"{path} has a velocity that is not from 0 to {HIGHEST_VELOCITY}; mend it")
+        raise FullscoreError(
+            "{path} has a velocity that is not from 0 to {highest}",
+            "mend it",
+            path=path,
+            highest=HIGHEST_VELOCITY,
+        )
     return values
 
 
@@ -220,7 +240,9 @@ def _read_json(path: Path) -> NoteTable:
     if isinstance(content, dict) and "annotations" in content:
         return _read_jams(path)
     if not (isinstance(content, dict) and "notes" in content):
-        raise FullscoreError(f"{path} holds neither notes nor a JAMS annotation of them; give another file")
+        raise FullscoreError(
+            "{path} holds neither notes nor a JAMS annotation of them", "give another file", path=path
+        )
     from transcription.notes_io import read_notes_json
 
     notes = read_notes_json(path)
@@ -234,7 +256,7 @@ def _read_json(path: Path) -> NoteTable:
 
 def _read_jams(path: Path) -> NoteTable:
     """The first annotation's notes, and those of others where each names another source (a string)."""
-    from evaluation.jams import read_all_jams
+    from fullscore.jams import read_all_jams
 
     annotations = read_all_jams(path, *NAMESPACES)
     sources = [annotation.source for annotation in annotations]
@@ -243,7 +265,12 @@ def _read_jams(path: Path) -> NoteTable:
     try:
         values = np.array([float(row.value) for row in rows], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise FullscoreError(f"{path} has a {parts[0].namespace} that is not a number; mend it") from error
+        raise FullscoreError(
+            "{path} has a {namespace} that is not a number",
+            "mend it",
+            path=path,
+            namespace=parts[0].namespace,
+        ) from error
     return NoteTable(
         _intervals((row.time, row.time + row.duration) for row in rows),
         values if parts[0].namespace.endswith("_hz") else midi_to_hz(values),

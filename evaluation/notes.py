@@ -107,8 +107,10 @@ def read_pair(
         named = {*true.stems, *found.stems}
         if true.stems and found.stems and settings.stem.lower() not in named:
             raise FullscoreError(
-                f"neither file has notes of the stem '{settings.stem}'; choose one of: "
-                f"{', '.join(sorted(named))}"
+                "neither file has notes of the stem '{stem}'",
+                "choose one of: {known}",
+                stem=settings.stem,
+                known=", ".join(sorted(named)),
             )
         true, found = true.of(settings.stem), found.of(settings.stem)
     late = lag(true, found)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.files import Scores, artefact, form_of, form_of_suffix
+from evaluation.files import Scores, artefact
 from evaluation.kinds import KINDS, Kind, kind_named
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Remedy
 from fullscore.files import AUDIO_SUFFIXES
+from fullscore.reading import form_of, form_of_suffix
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +33,17 @@ def evaluate(kind: str, reference: Path, estimate: Path, settings: object | None
     chosen = kind_named(kind)
     for path in (reference, estimate):
         if not path.exists():
-            raise FullscoreError(f"there is no file or folder {path}; check its name")
+            raise FullscoreError("there is no file or folder {path}", "check its name", path=path)
     if _is_single(chosen, reference):
         return evaluate_pair(chosen, reference, estimate, settings)
     if estimate.is_dir():
         return evaluate_folders(chosen, reference, estimate, settings)
-    raise FullscoreError(f"{reference} is a folder and {estimate} a file; give two files or two folders")
+    raise FullscoreError(
+        "{reference} is a folder and {estimate} a file",
+        "give two files or two folders",
+        reference=reference,
+        estimate=estimate,
+    )
 
 
 def evaluate_pair(kind: Kind, reference: Path, estimate: Path, settings: object | None = None) -> Measures:
@@ -63,12 +69,19 @@ def evaluate_folders(
     sought, found = _songs(kind, references), _songs(kind, estimates)
     missing = sorted(sought.keys() - found.keys())
     if not sought:
-        raise FullscoreError(f"the folder {references} holds no {kind.name} to compare with")
+        raise FullscoreError(
+            "the folder {references} holds no {kind} to compare with", references=references, kind=kind.name
+        )
     if missing:
         names = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")
         raise FullscoreError(
-            f"{estimates} lacks {len(missing)} of the {len(sought)} songs in {references} ({names}); "
-            "give each reference an estimate of the same name, an empty file where there is none"
+            "{estimates} lacks {missing} of the {sought} songs in {references} ({names})",
+            "give each reference an estimate of the same name, an empty file where there is none",
+            estimates=estimates,
+            missing=len(missing),
+            sought=len(sought),
+            references=references,
+            names=names,
         )
     for name in sorted(found.keys() - sought.keys()):
         logger.warning("%s has no reference in %s and is left out", found[name], references)
@@ -185,11 +198,13 @@ def _check_form(kind: Kind, path: Path) -> None:
         for other in KINDS.values()
         if form in {form_of_suffix(suffix) for suffix in other.suffixes}
     ]
-    hint = (
-        f"for this file: fullscore evaluate {'|'.join(others)}" if others else "check the order of the files"
-    )
     raise FullscoreError(
-        f"{path} holds {form}, but evaluate {kind.name} takes {', '.join(kind.suffixes)} ({hint})"
+        "{path} holds {form}, but {kind} are compared in {suffixes}",
+        Remedy("evaluate as", {"kinds": "|".join(others)}) if others else "check the order of the files",
+        path=path,
+        form=form,
+        kind=kind.name,
+        suffixes=", ".join(kind.suffixes),
     )
 
 

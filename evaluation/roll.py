@@ -71,7 +71,7 @@ class _Notes:
 def show_notes(reference: Path, estimate: Path, settings: NotesSettings, out: Path | None) -> str:
     """Write the piano roll of two files to ``out``, an ``.svg``; what to say about it."""
     if out is None or out.suffix.lower() != ".svg":
-        raise FullscoreError("notes are shown as a picture: give it a name that ends in .svg")
+        raise FullscoreError("notes are shown as a picture", "give it a name that ends in .svg")
     true, found, _ = read_pair(reference, estimate, settings)
     title = f"{estimate.name} against {reference.name}"
     picture = piano_roll_svg(true, found, settings=settings, title=title)

@@ -47,7 +47,7 @@ import numpy.typing as npt
 
 from evaluation import muster
 from evaluation.alignment import compare
-from evaluation.chords import Chord, chord_scores
+from evaluation.chords import chord_scores
 from evaluation.files import Scores, artefact
 from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, throughout
 from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
@@ -56,6 +56,7 @@ from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
 from evaluation.meter import TIME_SIGNATURE, first_meter
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Bar, Score, ScoreNote
+from notation.chord_labels import Chord
 
 MEANINGS = {
     **muster.MEANINGS,

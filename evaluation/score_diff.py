@@ -26,14 +26,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from evaluation.alignment import Comparison, compare
-from evaluation.files import artefact, form_of
+from evaluation.files import artefact
 from evaluation.kinds import NoSettings
 from evaluation.muster import error_rates, note_errors
 from evaluation.score import Pairs, score_time
 from evaluation.scorefile import read_musicxml, read_score
 from evaluation.scoremodel import Score, ScoreNote
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Remedy
 from fullscore.files import whole_file
+from fullscore.reading import form_of
 
 # Colours that stay apart for readers who see red and green alike, and the words of the legend.
 ERRORS = {
@@ -169,7 +170,7 @@ class _Side:
 
     def __init__(self, score: Score, errors: dict[int, str], mark: str) -> None:
         if not score.bars:
-            raise FullscoreError(f"{score.path} has no bars to show; give a score with notes")
+            raise FullscoreError("{path} has no bars to show", "give a score with notes", path=score.path)
         self._path = score.path
         self._root = read_musicxml(score.path)
         self._seed = ord(mark)
@@ -208,7 +209,7 @@ class _Side:
                 line = next(measure.iter(f"{_SVG}path")).get("d", "").split()
                 spans.append((float(line[2].strip("L")) - float(line[0].strip("M"))) / _SVG_SCALE)
         if len(spans) != self._bars:
-            raise FullscoreError(f"{self._path} can't be engraved bar by bar; export it again")
+            raise FullscoreError("{path} can't be engraved bar by bar", "export it again", path=self._path)
         return spans
 
     def systems(self, firsts: Sequence[int]) -> list[str]:
@@ -220,7 +221,7 @@ class _Side:
                     measures[first].insert(0, ElementTree.Element("print", {"new-page": "yes"}))
         pages = self._engrave({"breaks": "encoded", "pageWidth": PAGE_WIDTH - 2 * MARGIN + 2 * EDGE})
         if len(pages) != len(firsts):
-            raise FullscoreError(f"{self._path} can't be engraved line by line; export it again")
+            raise FullscoreError("{path} can't be engraved line by line", "export it again", path=self._path)
         return pages
 
     def _engrave(self, options: dict[str, object]) -> list[str]:
@@ -240,7 +241,7 @@ class _Side:
             }
         )  # fmt: skip
         if not toolkit.loadData(ElementTree.tostring(self._root, encoding="unicode")):
-            raise FullscoreError(f"{self._path} can't be engraved; export it again")
+            raise FullscoreError("{path} can't be engraved", "export it again", path=self._path)
         return [toolkit.renderToSVG(page) for page in range(1, toolkit.getPageCount() + 1)]
 
 
@@ -314,13 +315,14 @@ _ATTRIBUTES = (
 def show_score(reference: Path, estimate: Path, settings: NoSettings, out: Path | None) -> str:
     """Write both scores with their differences to ``out``: an .svg (one tall page) or .pdf (of A4)."""
     if out is None or out.suffix.lower() not in (".svg", ".pdf"):
-        raise FullscoreError("scores are shown as a picture: give it a name that ends in .svg or .pdf")
+        raise FullscoreError("scores are shown as a picture", "give it a name that ends in .svg or .pdf")
     paths = [artefact(path, "score.musicxml") for path in (reference, estimate)]
     for path in paths:
         if form_of(path) == "MIDI":
             raise FullscoreError(
-                f"{path} is MIDI and has no written page to show; write one with: "
-                f"fullscore notate {path} -o {path.with_suffix('.musicxml').name}"
+                "{path} is MIDI and has no written page to show",
+                Remedy("notate", {"score": path.with_suffix(".musicxml").name}),
+                path=path,
             )
     compared = compare(*(read_score(path) for path in paths))
     true, found, pairs = compared.reference, compared.estimate, compared.alignment.pairs
@@ -424,7 +426,7 @@ def _nested(system: str, mark: str, y: float) -> tuple[str, float]:
     """A picture of verovio's to be put into another at ``y``, and its height; its names made its own."""
     start = re.search(r'<svg width="([\d.]+)px" height="([\d.]+)px".*? id="(\w+)">', system)
     if start is None:
-        raise FullscoreError("verovio's picture has changed its form; install the version in the lock file")
+        raise FullscoreError("verovio's picture has changed its form", "install the version in the lock file")
     width, height, name = start.groups()
     opening = (
         f'<svg x="{-EDGE}" y="{y:.1f}" width="{width}" height="{height}" overflow="visible" id="{name}">'

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from evaluation.files import form_of
 from evaluation.scoremodel import (
     NO_CHORD,
     Bar,
@@ -39,6 +38,7 @@ from evaluation.scoremodel import (
     joined,
 )
 from fullscore.errors import FullscoreError
+from fullscore.reading import form_of
 
 if TYPE_CHECKING:
     from transcription.midi import ScoreMap, SungText

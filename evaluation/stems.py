@@ -39,10 +39,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.files import form_of
 from evaluation.kinds import StemsSettings
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, ignore
 from fullscore.files import AUDIO_SUFFIXES
+from fullscore.reading import form_of
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +105,10 @@ def evaluate_stems(reference: Path, estimate: Path, settings: StemsSettings | No
     settings = settings or StemsSettings()
     if not 0 < settings.hop <= settings.window < math.inf:
         raise FullscoreError(
-            f"frames of {settings.window:g} s can't be taken every {settings.hop:g} s; give a window "
-            "in seconds and a hop that is no longer"
+            "frames of {window:g} s can't be taken every {hop:g} s",
+            "give a window in seconds and a hop that is no longer",
+            window=settings.window,
+            hop=settings.hop,
         )
     song = _paired(reference, estimate)
     measures = stem_scores(list(song.stems), song.blocks, song.sample_rate, settings)
@@ -201,7 +203,7 @@ def _read_whole(blocks: Iterable[Floats]) -> _Whole:
         for a, row in enumerate(delayed):
             spectra[:, a] += now * row
     if spectra is None:
-        raise FullscoreError("there is no sound to compare; give recordings that last some seconds")
+        raise FullscoreError("there is no sound to compare", "give recordings that last some seconds")
     energy, product, error = np.sum(sums, axis=0)
     return _Whole(
         lagged=irfft(spectra, TRANSFORM)[..., :TAPS],
@@ -367,7 +369,8 @@ class _Song:
         """Raises FullscoreError at the end where lengths differ by more than MOST_OFF_S."""
         from separation.audio import decode_blocks
 
-        warn = _keep_quiet if self._checked else logger.warning
+        # What was said at the first reading needn't be at the second.
+        warn = ignore if self._checked else logger.warning
         references, estimates = (
             list(dict.fromkeys(one for pair in self.stems.values() for one in pair[side])) for side in (0, 1)
         )
@@ -418,18 +421,17 @@ class _Song:
                 continue
             if abs(off) > MOST_OFF_S * self.sample_rate:
                 raise FullscoreError(
-                    f"'{one[0]}' lasts {lengths[one] / self.sample_rate:.2f} s, the reference "
-                    f"{expected / self.sample_rate:.2f} s; give stems of one recording, beginning together"
+                    "'{stem}' lasts {seconds:.2f} s, the reference {expected:.2f} s",
+                    "give stems of one recording, beginning together",
+                    stem=one[0],
+                    seconds=lengths[one] / self.sample_rate,
+                    expected=expected / self.sample_rate,
                 )
             logger.warning(
                 "'%s' is %d samples (%.3f s) %s than the longest reference: %s",
                 one[0], abs(off), abs(off) / self.sample_rate, "longer" if off > 0 else "shorter",
                 "its end is left out" if off > 0 else "its end is filled with silence",
             )  # fmt: skip
-
-
-def _keep_quiet(message: str) -> None:
-    """What was said at the first reading needn't be at the second."""
 
 
 def _paired(reference: Path, estimate: Path) -> _Song:
@@ -443,8 +445,12 @@ def _paired(reference: Path, estimate: Path) -> _Song:
         true = {VOICE: true[VOICE], rest: others}
     if not true.keys() & found.keys():
         raise FullscoreError(
-            f"no stem of {estimate} ({', '.join(found)}) is named as one of {reference} ({', '.join(true)}); "
-            "give the files of the same stem the same name"
+            "no stem of {estimate} ({stems}) is named as one of {reference} ({true_stems})",
+            "give the files of the same stem the same name",
+            estimate=estimate,
+            stems=", ".join(found),
+            reference=reference,
+            true_stems=", ".join(true),
         )
     for name in sorted(found.keys() - true.keys()):
         logger.warning("the stem '%s' of %s has no reference and is left out", name, estimate)
@@ -472,13 +478,16 @@ def _paired(reference: Path, estimate: Path) -> _Song:
 def _stems(path: Path) -> dict[str, _Parts]:
     """The stems at ``path`` by their names in lower case."""
     if not path.exists():
-        raise FullscoreError(f"there is no file or folder {path}; check its name")
+        raise FullscoreError("there is no file or folder {path}", "check its name", path=path)
     if path.name.lower().endswith(STEM_FILE) and path.is_file():
         return {name: ((path, stream),) for name, stream in STREAMS.items()}
     if not path.is_dir():
         raise FullscoreError(
-            f"{path} is one file ({form_of(path)}), not stems; give a folder of recordings named after them "
-            "(vocals.wav, drums.flac), the folder of a run, or a .stem.mp4"
+            "{path} is one file ({form}), not stems",
+            "give a folder of recordings named after them (vocals.wav, drums.flac), the folder "
+            "of a run, or a .stem.mp4",
+            path=path,
+            form=form_of(path),
         )
     folder = path / "stems" if (path / "stems").is_dir() else path
     stems: dict[str, _Parts] = {}
@@ -488,11 +497,17 @@ def _stems(path: Path) -> dict[str, _Parts]:
         name = file.stem.casefold()
         if name in stems:
             raise FullscoreError(
-                f"{folder} has two files of the stem '{name}' ({stems[name][0][0].name}, {file.name}); "
-                "leave one of them"
+                "{folder} has two files of the stem '{name}' ({name2}, {file})",
+                "leave one of them",
+                folder=folder,
+                name=name,
+                name2=stems[name][0][0].name,
+                file=file.name,
             )
         if name not in MIXES:
             stems[name] = ((file, 0),)
     if not stems:
-        raise FullscoreError(f"{folder} has no stems; put in recordings named after them, such as vocals.wav")
+        raise FullscoreError(
+            "{folder} has no stems", "put in recordings named after them, such as vocals.wav", folder=folder
+        )
     return stems

@@ -12,11 +12,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import Any
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, install
 
 Progress = Callable[[float, str], None]
 """Called with the share of the work done (0 to 1) and what is being done; raising from it cancels."""
@@ -40,6 +41,8 @@ class EngineSpec:
 
     ``target`` is ``"module:Class"``; ``requires`` are importable module names; ``install`` is the
     command that brings them; ``weights`` names an entry of ``pipeline.weights`` (None: no download).
+    ``packages`` are the distributions whose version makes a difference to what it makes. ``bleeds`` says
+    of a separator that its stems hold much of each other.
     """
 
     name: str
@@ -48,10 +51,25 @@ class EngineSpec:
     requires: tuple[str, ...] = ()
     install: str = ""
     weights: str | None = None
+    packages: tuple[str, ...] = ()
+    bleeds: bool = False
 
     def missing(self) -> tuple[str, ...]:
         """The required modules that are not installed here."""
         return tuple(name for name in self.requires if importlib.util.find_spec(name) is None)
+
+    @property
+    def module(self) -> str:
+        """Where its class is."""
+        return self.target.partition(":")[0]
+
+    def versions(self) -> dict[str, str]:
+        """The versions of its ``packages`` that are installed here."""
+        found = {}
+        for package in self.packages:
+            with suppress(PackageNotFoundError):
+                found[package] = version(package)
+        return found
 
     def settings(self) -> Any:
         """The engine's default settings: by convention the class named after it in its module."""
@@ -61,21 +79,25 @@ class EngineSpec:
     def load(self) -> Any:
         """Import the engine's class. Raises FullscoreError with the install command if it can't be."""
         self.check()
-        module, _, attribute = self.target.partition(":")
+        attribute = self.target.partition(":")[2]
         try:
-            return getattr(importlib.import_module(module), attribute)
+            return getattr(importlib.import_module(self.module), attribute)
         except ImportError as error:
             raise FullscoreError(
-                f"the engine '{self.name}' can't be loaded ({error}); mend the installation"
-                + (f" with: {self.install}" if self.install else "")
+                "the engine '{name}' can't be loaded ({error})",
+                install(self.install) if self.install else "mend the installation",
+                name=self.name,
+                error=error,
             ) from error
 
     def check(self) -> None:
         """Raise FullscoreError with the install command if a required module is missing."""
         if missing := self.missing():
             raise FullscoreError(
-                f"the engine '{self.name}' needs {', '.join(missing)}, which is not installed here; "
-                f"install it with: {self.install}"
+                "the engine '{name}' needs {missing}, which is not installed here",
+                install(self.install),
+                name=self.name,
+                missing=", ".join(missing),
             )
 
 
@@ -98,7 +120,13 @@ class Registry:
             if spec.name == name:
                 return spec
         known = ", ".join(spec.name for spec in self)
-        raise FullscoreError(f"there is no {self._stage} engine '{name}'; choose one of: {known}")
+        raise FullscoreError(
+            "there is no {stage} engine '{name}'",
+            "choose one of: {known}",
+            stage=self._stage,
+            name=name,
+            known=known,
+        )
 
     def names(self) -> tuple[str, ...]:
         return tuple(spec.name for spec in self)

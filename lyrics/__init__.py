@@ -14,6 +14,7 @@ def _whisper(name: str, summary: str) -> EngineSpec:
         ("whisper",),
         "pip install --no-deps openai-whisper==20250625 && pip install tiktoken more-itertools",
         weights=name,
+        packages=("openai-whisper",),
     )
 
 

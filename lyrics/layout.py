@@ -60,18 +60,25 @@ def read_sheet(path: Path) -> tuple[SheetLine, ...]:
     """The lines of a text or LRC file. Raises FullscoreError if it isn't text or holds no words."""
     try:
         if path.stat().st_size > _LARGEST_BYTES:
-            raise FullscoreError(f"{path} is too large for a lyrics file; give a text or LRC file")
+            raise FullscoreError(
+                "{path} is too large for a lyrics file", "give a text or LRC file", path=path
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise FullscoreError(
-            f"can't read the lyrics file {path}: {error.strerror}; check its name and permissions"
+            "can't read the lyrics file {path}: {reason}",
+            "check its name and permissions",
+            path=path,
+            reason=error.strerror,
         ) from error
     text = _decode(raw)
     if text is None:
-        raise FullscoreError(f"{path} is not text; give the lyrics as a plain text or LRC file")
+        raise FullscoreError("{path} is not text", "give the lyrics as a plain text or LRC file", path=path)
     lines = parse_text(text)
     if not lines:
-        raise FullscoreError(f"{path} holds no lyrics; write the words in it, one sung line per row")
+        raise FullscoreError(
+            "{path} holds no lyrics", "write the words in it, one sung line per row", path=path
+        )
     return lines
 
 

@@ -256,7 +256,9 @@ def engrave(musicxml_path: Path) -> list[str]:
         }
     )
     if not toolkit.loadData(musicxml_path.read_text(encoding="utf-8")):
-        raise FullscoreError(f"{musicxml_path} can't be engraved: it is not a score in MusicXML")
+        raise FullscoreError(
+            "{musicxml_path} can't be engraved: it is not a score in MusicXML", musicxml_path=musicxml_path
+        )
     # verovio reads the title of a MusicXML file without its size: the first words at the head of the page.
     titled = re.sub(
         r"(<pgHead.*?<rend )", rf'\1fontsize="{TITLE_SIZE}" ', toolkit.getMEI(), count=1, flags=re.DOTALL

@@ -85,7 +85,10 @@ def lay_bars(
     if known_pick_up is not None:
         if (known_pick_up * beat_quarters).denominator not in PLAIN_PARTS:
             raise FullscoreError(
-                f"a pick-up of {known_pick_up} beats in {meter} can't be written: give beats such as 1 or 1/2"
+                "a pick-up of {known_pick_up} beats in {meter} can't be written",
+                "give beats such as 1 or 1/2",
+                known_pick_up=known_pick_up,
+                meter=meter,
             )
         line = math.floor(first + float(known_pick_up % per_bar) + 0.5)
         first = line - float(known_pick_up % per_bar)

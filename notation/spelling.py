@@ -54,7 +54,9 @@ def parse_key(text: str) -> Key:
     match = re.fullmatch(r"\s*([A-Ga-g])\s*([#b♯♭]?)\s*(major|maj|minor|min|m|dur|moll)?\s*", text)
     if match is None:
         raise FullscoreError(
-            f"'{text}' is not a key: write a tonic and a mode, for example 'G major', 'f# minor' or 'Bbm'"
+            "'{text}' is not a key",
+            "write a tonic and a mode, for example 'G major', 'f# minor' or 'Bbm'",
+            text=text,
         )
     letter, accidental, mode = match.groups()
     tonic = letter.upper() + accidental.replace("♯", "#").replace("♭", "b")

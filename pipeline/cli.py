@@ -115,7 +115,6 @@ def _parser() -> argparse.ArgumentParser:
     notate.add_argument(
         "-o", "--out", type=Path, required=True, metavar="SCORE.musicxml", help="or .mxl, .mid, .pdf"
     )
-    notate.add_argument("--beats", type=Path, help="beat times (and numbers), one beat a line")
     _add_settings(notate, Settings, _NOTATED)
 
     evaluate = command("evaluate", _evaluate, "compare an estimate with a reference")
@@ -165,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_NOTATED = ("tempo", "time_signature", "key", "pick_up", "simplify", "chords")
+_NOTATED = ("beats", "tempo", "time_signature", "key", "pick_up", "simplify", "chords")
 """The settings that a performance without a recording has a use for."""
 
 
@@ -219,20 +218,20 @@ def _number(text: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number >= 0):
-        raise FullscoreError(f"'{text}' is not a number from 0 upwards")
+        raise FullscoreError("'{text}' is not a number from 0 upwards", text=text)
     return number
 
 
 def _positive(text: str) -> float:
     number = _number(text)
     if not number:
-        raise FullscoreError(f"'{text}' is too little: give a number above 0")
+        raise FullscoreError("'{text}' is too little", "give a number above 0", text=text)
     return number
 
 
 def _count(text: str) -> int:
     if not (text.isdecimal() and int(text)):
-        raise FullscoreError(f"'{text}' is not a count: give a whole number from 1 upwards")
+        raise FullscoreError("'{text}' is not a count", "give a whole number from 1 upwards", text=text)
     return int(text)
 
 
@@ -253,7 +252,9 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 def _port(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) <= LAST_PORT):
-        raise FullscoreError(f"'{text}' is not a port: give a number from 1 to {LAST_PORT}")
+        raise FullscoreError(
+            "'{text}' is not a port", "give a number from 1 to {most}", text=text, most=LAST_PORT
+        )
     return int(text)
 
 
@@ -350,7 +351,7 @@ def _notate(given: argparse.Namespace) -> int:
     from pipeline.notate import notate_file
 
     settings = Settings(**{name: getattr(given, name) for name in _NOTATED})
-    notate_file(given.notes, given.out, given.beats, settings)
+    notate_file(given.notes, given.out, settings)
     print(given.out)
     return DONE
 

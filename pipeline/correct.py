@@ -29,19 +29,17 @@ from pipeline.corrections import (
     read_history,
     write_history,
 )
+from pipeline.plan import choose_tracker
 from pipeline.report import stored_grid, write_report
 from pipeline.settings import settings_from
-from pipeline.transcribe import (
-    Source,
-    Transcription,
-    align_words,
-    checksum_of,
-    count,
-    heard_notes,
-    perform,
-    quiet,
-    write_score,
-)
+from pipeline.stages.audio import Source, checksum_of
+from pipeline.stages.beats import count
+from pipeline.stages.lyrics import align_words
+from pipeline.stages.notes import heard_notes
+from pipeline.stages.performance import perform
+from pipeline.stages.score import write_score
+from pipeline.stages.separation import stem_files
+from pipeline.transcribe import Transcription, quiet
 from pipeline.workspace import StageProgress, Workspace, settle
 
 MOST_LETTERS = 200_000  # of lyrics, as in a file of them
@@ -125,14 +123,19 @@ class _Run:
         self._workspace = Workspace(folder, False, progress, draft=True)
         recall = self._workspace.recall
         self._source = Source(**recall("audio"))
-        self._stems = {name: folder / file for name, file in recall("separation").items()}
+        self._stems = stem_files(self._workspace, recall("separation"))
         self._parts = tuple(recall("notes"))
         self._heard = heard_notes(self._workspace)
         self._grid = stored_grid(recall("beats"))
         self._lyrics = lyrics_from(recall("lyrics"))
         checksum = self._workspace.records["audio"].inputs["song"]
         if song.is_file() and checksum_of(song) != checksum:
-            raise FullscoreError(f"{song} is not the recording that {folder} was made from: give that one")
+            raise FullscoreError(
+                "{song} is not the recording that {folder} was made from",
+                "give that one",
+                song=song,
+                folder=folder,
+            )
         self.history = replace(read_history(folder), song=checksum)
 
     def words(self, text: str, again: bool) -> Lyrics:
@@ -141,7 +144,12 @@ class _Run:
         from lyrics.rewording import reworded
 
         if len(text) > MOST_LETTERS:
-            raise FullscoreError(f"these lyrics have {len(text)} letters: give at most {MOST_LETTERS}")
+            raise FullscoreError(
+                "these lyrics have {letters} letters",
+                "give at most {most}",
+                letters=len(text),
+                most=MOST_LETTERS,
+            )
         sheet = parse_text(text)
         now = self.history.now
         kept = None if again and sheet else reworded(now.words or self._lyrics, sheet)
@@ -150,32 +158,40 @@ class _Run:
         self._workspace.reporter("lyrics")(0.0, "aligning the words")
         notes, _ = edited(self._heard, now.notes)
         language = self._report["settings"]["language"]
-        return align_words(self._workspace, self._song, self._stems, notes, sheet, language)
+        return align_words(self._song, self._stems, notes, sheet, language)
 
     def check(self, corrections: Corrections) -> None:
         """Raise FullscoreError where the song has no such part, or not that note."""
         for edit in (*corrections.parts, *corrections.notes):
             if edit.stem not in self._parts:
                 known = ", ".join(self._parts)
-                raise FullscoreError(f"the song has no part '{edit.stem}'; it has: {known}")
+                raise FullscoreError(
+                    "the song has no part '{stem}'", "it has: {known}", stem=edit.stem, known=known
+                )
         if any(part.stem == UNREAD for part in corrections.parts):
-            raise FullscoreError("the drums have neither clef nor octave: choose another part")
+            raise FullscoreError("the drums have neither clef nor octave", "choose another part")
         for edit in corrections.notes:
             if isinstance(edit, NoteEdit) and (edit.offset or edit.onset) > self._source.duration:
-                raise FullscoreError(f"the recording ends at {self._source.duration:.2f} s, before {edit}")
+                raise FullscoreError(
+                    "the recording ends at {duration:.2f} s, before {edit}",
+                    duration=self._source.duration,
+                    edit=edit,
+                )
         _, impossible = edited(self._heard, corrections.notes)
         _, before = edited(self._heard, self.history.now.notes)
         for edit in impossible:
             if edit not in before:
                 raise FullscoreError(
-                    f"this can't be corrected: {edit} (no such note is there, or what it would become is)"
+                    "this can't be corrected: {edit} (no such note is there, or what it would become is)",
+                    edit=edit,
                 )
 
     def finish(self, made: History) -> Transcription:
         """Make what follows from the corrections that hold in ``made``, and put all of it in place."""
         workspace, corrections, settings = self._workspace, made.now, settings_from(self._report["settings"])
         notes = perform(workspace, self._heard, corrections)
-        grid = count(workspace, self._song, self._heard, self._grid, settings, corrections)
+        tracker = choose_tracker(settings)
+        grid = count(workspace, self._song, self._heard, self._grid, tracker, settings, corrections)
         write_score(workspace, self._source, notes, grid, self._lyrics, settings, corrections)
         write_history(made, workspace.drafted)
         named = Path(self._report["song"]["file"])
@@ -188,5 +204,7 @@ def _report_of(folder: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise FullscoreError(f"no finished run is in {folder}: transcribe the song first") from error
+        raise FullscoreError(
+            "no finished run is in {folder}", "transcribe the song first", folder=folder
+        ) from error
     return report

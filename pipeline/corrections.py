@@ -58,7 +58,7 @@ class NoteEdit:
                 if pitch is not None:
                     Note(self.onset, self.onset + 1 if self.offset is None else self.offset, index(pitch))
         except (ValueError, TypeError) as error:
-            raise FullscoreError(f"a note can't be corrected so: {error}") from error
+            raise FullscoreError("a note can't be corrected so: {error}", error=error) from error
 
     def make(self, notes: list[Note]) -> bool:
         """Change ``notes`` so; False where the note isn't there, or what it is to become is there already."""
@@ -92,7 +92,11 @@ class OctaveEdit:
 
     def __post_init__(self) -> None:
         if self.octaves not in {*range(-MOST_OCTAVES, 0), *range(1, MOST_OCTAVES + 1)}:
-            raise FullscoreError(f"a part is moved by 1 to {MOST_OCTAVES} octaves, not {self.octaves}")
+            raise FullscoreError(
+                "a part is moved by 1 to {most} octaves, not {octaves}",
+                most=MOST_OCTAVES,
+                octaves=self.octaves,
+            )
 
     def make(self, notes: list[Note]) -> bool:
         """Change ``notes`` so; False where there are none of the stem, or one would leave MIDI's range."""
@@ -126,7 +130,7 @@ class PartEdit:
         try:
             return Reading(self.clef, self.octave)
         except ValueError as error:
-            raise FullscoreError(str(error)) from error
+            raise FullscoreError("{error}", error=error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ class Corrections:
         Settings(tempo=self.tempo, pick_up=self.pick_up)
         stems = [part.stem for part in self.parts]
         if len(set(stems)) < len(stems):
-            raise FullscoreError("each part is read in one way: give its clef and octave once")
+            raise FullscoreError("each part is read in one way", "give its clef and octave once")
 
     def over(self, settings: Settings) -> Settings:
         """``settings`` with the key and pick-up of these corrections, which the score is written by."""
@@ -298,8 +302,11 @@ def read_history(folder: Path) -> History:
         return History()
     except (OSError, ValueError, KeyError, TypeError, IndexError, FullscoreError) as error:
         raise FullscoreError(
-            f"the corrections in {path} can't be read ({type(error).__name__}: {error}): "
-            "mend the file, or remove it to do without them"
+            "the corrections in {path} can't be read ({kind}: {error})",
+            "mend the file, or remove it to do without them",
+            path=path,
+            kind=type(error).__name__,
+            error=error,
         ) from error
     return history
 

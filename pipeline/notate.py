@@ -9,9 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fullscore.errors import FullscoreError
+from fullscore.engines import silent
+from fullscore.errors import FullscoreError, Remedy
+from pipeline.plan import choose_tracker, make_engine
 from pipeline.settings import Settings
-from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.beatgrid import BeatGrid, BeatHints, TimeSignature
 from transcription.midi import Performance, read_performance
 from transcription.notes import Note
 
@@ -33,39 +35,40 @@ class Notated:
     duration: float
 
 
-def notate_file(
-    midi: Path, score: Path, beats: Path | None = None, settings: Settings = Settings()
-) -> Notated:
+def notate_file(midi: Path, score: Path, settings: Settings = Settings()) -> Notated:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says; what was written.
 
-    ``beats`` is a file of beat times in seconds, one a line, each perhaps with its number in the bar;
-    without it beats are found from the notes, unless the file was made from a score and states its
-    bars. What the settings say of tempo, time signature, key, pick-up, chords and simplicity wins over
-    what the file states; the others need a recording. Raises FullscoreError.
+    Beats are found from the notes, unless the file was made from a score and states its bars, or the settings
+    name a file of beats. What the settings say of beats, tempo, time signature, key, pick-up, chords and
+    simplicity wins over what the file states; the others need a recording. Raises FullscoreError.
     """
     if score.suffix.lower() not in SCORE_SUFFIXES:
         raise FullscoreError(
-            f"'{score}' is no score: call it {', '.join(SCORE_SUFFIXES[:-1])} or {SCORE_SUFFIXES[-1]}"
+            "'{score}' is no score: call it {suffixes} or {last}",
+            score=score,
+            suffixes=", ".join(SCORE_SUFFIXES[:-1]),
+            last=SCORE_SUFFIXES[-1],
         )
     if score.exists() and midi.exists() and score.samefile(midi):
-        raise FullscoreError(f"the score would take the place of {midi}; choose another with -o")
+        raise FullscoreError("the score would take the place of {midi}", Remedy("choose output"), midi=midi)
     from lyrics.sung_text import lyrics_of
     from notation.export import write_score
     from notation.notate import NotationSettings, notate
     from notation.spelling import parse_key
-    from transcription.beats.joint import BeatSettings, track_beats
 
     tempo, signature, pick_up = settings.tempo, settings.time_signature, settings.pick_up_beats
     performance = read_performance(midi)
     check_length(performance.notes, midi)
     stated = None
-    if beats is not None:
-        grid = read_grid(beats, signature)
+    choice = choose_tracker(settings)
+    if choice.file is not None:
+        grid = read_grid(choice.file, signature)
     elif performance.score is not None:
         performance, grid = stated_grid(performance, tempo, signature, pick_up)
         stated = performance.score
     else:
-        grid = track_beats(performance.notes, settings=BeatSettings(tempo=tempo, time_signature=signature))
+        tracker = make_engine(choice.ready(settings, silent), settings)
+        grid = tracker(performance.notes, hints=BeatHints(tempo, signature))
     lyrics, track = lyrics_of(performance.texts, performance.notes)
     key = parse_key(settings.key) if settings.key else None
     chosen = NotationSettings(key, settings.chords, pick_up, settings.simplify)
@@ -83,7 +86,9 @@ def notate_file(
     try:
         write_score(written, score)
     except OSError as error:
-        raise FullscoreError(f"can't write {score} ({error.strerror}): choose another with -o") from error
+        raise FullscoreError(
+            "can't write {score} ({reason})", Remedy("choose output"), score=score, reason=error.strerror
+        ) from error
     return Notated(written, grid, max(note.offset for note in performance.notes))
 
 
@@ -96,12 +101,12 @@ def stated_grid(
     """A performance made from a score, with what is given in place of what it states, and its beats."""
     from notation.stated import beat_grid, ends_early, states_pick_up, with_meter, with_tempo
     from transcription.beats.downbeats import find_downbeats
-    from transcription.beats.joint import BeatSettings, track_beats
+    from transcription.beats.joint import track_beats
 
     assert performance.score is not None
     counted = heard = None
     if not performance.score.meters:
-        counted = track_beats(performance.notes, settings=BeatSettings(time_signature=time_signature))
+        counted = track_beats(performance.notes, hints=BeatHints(time_signature=time_signature))
     told = states_pick_up(performance.score) or (
         counted is None and ends_early(performance.score, performance.notes)
     )
@@ -113,7 +118,7 @@ def stated_grid(
         if pick_up is None:
             raise
         raise FullscoreError(
-            f"a pick-up of {pick_up} beats can't be written: give beats such as 1 or 1/2"
+            "a pick-up of {pick_up} beats can't be written", "give beats such as 1 or 1/2", pick_up=pick_up
         ) from error
     performance = replace(performance, score=score)
     if tempo is not None:
@@ -127,36 +132,47 @@ def check_length(notes: Sequence[Note], midi: Path) -> None:
     for before, after in pairwise(sorted(note.onset for note in notes)):
         if after - before > LONGEST_WAIT_S:
             raise FullscoreError(
-                f"nothing begins in {midi} for {(after - before) / 60:.0f} minutes after {before:.0f} s: "
-                "cut it there and write each part by itself"
+                "nothing begins in {midi} for {minutes:.0f} minutes after {before:.0f} s",
+                "cut it there and write each part by itself",
+                midi=midi,
+                minutes=(after - before) / 60,
+                before=before,
             )
     end = max(note.offset for note in notes)
     if end > LONGEST_S:
         raise FullscoreError(
-            f"{midi} lasts {end / 3600:.0f} hours, but a score has {LONGEST_S / 3600:.0f} at most; "
-            "see whether its tempo is right, or cut it into pieces"
+            "{midi} lasts {hours:.0f} hours, but a score has {most:.0f} at most",
+            "see whether its tempo is right, or cut it into pieces",
+            midi=midi,
+            hours=end / 3600,
+            most=LONGEST_S / 3600,
         )
 
 
 def read_grid(path: Path, time_signature: TimeSignature | None = None) -> BeatGrid:
     """A beat grid from a file of beats; beats that aren't numbered are counted from the first one."""
-    from evaluation.beats import read_beats
+    from transcription.beat_files import read_beats
 
     table = read_beats(path)
     if not len(table.times):
-        raise FullscoreError(f"there are no beats in {path}; give a file with one beat a line, in seconds")
+        raise FullscoreError(
+            "there are no beats in {path}", "give a file with one beat a line, in seconds", path=path
+        )
     numbers = table.numbers
     if numbers is None:
         bar = (time_signature or TimeSignature()).beats_per_bar
         numbers = tuple(index % bar + 1 for index in range(len(table.times)))
     times = tuple(table.times.tolist())
     if max(map(abs, times)) > LONGEST_S:
-        raise FullscoreError(f"the beats in {path} are hours away; give their times in seconds")
+        raise FullscoreError("the beats in {path} are hours away", "give their times in seconds", path=path)
     if min((after - before for before, after in pairwise(times)), default=SHORTEST_BEAT_S) < SHORTEST_BEAT_S:
         raise FullscoreError(
-            f"beats in {path} are less than {SHORTEST_BEAT_S:g} s apart; give their times in seconds"
+            "beats in {path} are less than {least:g} s apart",
+            "give their times in seconds",
+            path=path,
+            least=SHORTEST_BEAT_S,
         )
     try:
         return BeatGrid(times, numbers, time_signature or TimeSignature(max(numbers), 4))
     except ValueError as error:
-        raise FullscoreError(f"the beats in {path} can't be used: {error}") from error
+        raise FullscoreError("the beats in {path} can't be used: {error}", path=path, error=error) from error

@@ -59,6 +59,7 @@ def write_report(
         "engines": {
             "separation": records["separation"].inputs["engine"],
             "notes": records["notes"].result,
+            "beats": records["beats"].inputs.get("engine"),  # a run that an earlier version finished has none
             "lyrics": records["lyrics"].inputs["engine"],
         },
         "versions": {"python": platform.python_version(), **package_versions()},
@@ -72,7 +73,8 @@ def write_report(
         "parts": records["score"].result.get("parts"),
         "score_time": records["score"].result.get("time"),
         "words": _words(corrections.get("words") or records["lyrics"].result),
-        "warnings": list(workspace.warnings),
+        "warnings": [str(message) for message in workspace.warnings],
+        "messages": [message.as_object() for message in workspace.warnings],
         "stages": {
             name: {
                 "seconds": record.seconds,
@@ -114,7 +116,7 @@ def chords_in_seconds(score: NotatedScore) -> list[dict[str, Any]]:
 
     Each lasts until the next one or the final bar line; before the first there is nothing.
     """
-    from evaluation.chords import played_chords
+    from notation.chord_labels import played_chords
 
     chords = played_chords(score.chords, score.time) if score.time else ()
     return [

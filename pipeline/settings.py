@@ -26,6 +26,7 @@ class Settings:
     lyrics: str = option(
         "auto", "auto, whisper, none, a text or LRC file with the words, or a Whisper .pt file"
     )
+    beats: str = option("auto", "how beats are found: auto, an engine's name, or a file of beat times")
     language: str | None = option(None, "language of the words, such as en (default: heard)")
     device: str = option("auto", "where models run", choices=("auto", "cpu", "cuda", "mps"))
     offline: bool = option(False, "never download anything")
@@ -53,13 +54,19 @@ class Settings:
     def __post_init__(self) -> None:
         if self.tempo is not None and not SLOWEST_TEMPO <= self.tempo <= FASTEST_TEMPO:
             raise FullscoreError(
-                f"the tempo is from {SLOWEST_TEMPO:g} to {FASTEST_TEMPO:g} beats per minute, "
-                f"not {self.tempo:g}"
+                "the tempo is from {slowest:g} to {fastest:g} beats per minute, not {tempo:g}",
+                slowest=SLOWEST_TEMPO,
+                fastest=FASTEST_TEMPO,
+                tempo=self.tempo,
             )
 
         # Written so that "nan", which compares with nothing, is refused.
         if self.pick_up is not None and not 0.0 <= self.pick_up <= LONGEST_PICK_UP:
-            raise FullscoreError(f"a pick-up is from 0 to {LONGEST_PICK_UP:g} beats, not {self.pick_up:g}")
+            raise FullscoreError(
+                "a pick-up is from 0 to {longest:g} beats, not {pick_up:g}",
+                longest=LONGEST_PICK_UP,
+                pick_up=self.pick_up,
+            )
 
     @property
     def pick_up_beats(self) -> Fraction | None:
@@ -85,7 +92,9 @@ def parse_tempo(text: str) -> float:
     try:
         tempo = float(text)
     except ValueError:
-        raise FullscoreError(f"'{text}' is not a tempo: give beats per minute, such as 96") from None
+        raise FullscoreError(
+            "'{text}' is not a tempo", "give beats per minute, such as 96", text=text
+        ) from None
     return Settings(tempo=tempo).tempo or tempo
 
 
@@ -94,7 +103,9 @@ def parse_pick_up(text: str) -> float:
     try:
         beats = float(Fraction(text))
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise FullscoreError(f"'{text}' is not a pick-up: give its beats, such as 1 or 1/2") from None
+        raise FullscoreError(
+            "'{text}' is not a pick-up", "give its beats, such as 1 or 1/2", text=text
+        ) from None
     Settings(pick_up=beats)
     return beats
 
@@ -106,7 +117,7 @@ def parse_time_signature(text: str) -> TimeSignature:
         return TimeSignature(int(numerator), int(denominator))
     except ValueError as error:
         reason = str(error) if "time signature" in str(error) else "write it like 3/4 or 6/8"
-        raise FullscoreError(f"'{text}' is not a time signature: {reason}") from None
+        raise FullscoreError("'{text}' is not a time signature: {reason}", text=text, reason=reason) from None
 
 
 _READERS = MappingProxyType({"int": int, "float": float, "str": str})
@@ -122,34 +133,46 @@ def engine_settings(spec: EngineSpec, base: Any, given: dict[str, str]) -> Any:
     for name, text in given.items():
         if name not in known:
             raise FullscoreError(
-                f"the engine '{spec.name}' has no option '{name}'; it has: {', '.join(known)}"
+                "the engine '{spec}' has no option '{name}'",
+                "it has: {known}",
+                spec=spec.name,
+                name=name,
+                known=", ".join(known),
             )
         changes[name] = _value(f"{spec.name}.{name}", str(known[name].type), text)
         _check_range(f"{spec.name}.{name}", changes[name], known[name].metadata)
     try:
         return replace(base, **changes)
     except ValueError as error:
-        raise FullscoreError(f"the engine '{spec.name}' can't take that: {error}") from error
+        raise FullscoreError(
+            "the engine '{spec}' can't take that: {error}", spec=spec.name, error=error
+        ) from error
 
 
 def _check_range(name: str, value: Any, metadata: Mapping[str, Any]) -> None:
     """Raise FullscoreError where ``value`` is none that the option's metadata allow."""
     choices, minimum, maximum = (metadata.get(key) for key in ("choices", "minimum", "maximum"))
     if choices and value not in choices:
-        raise FullscoreError(f"{name} is one of {', '.join(choices)}, not '{value}'")
+        raise FullscoreError(
+            "{name} is one of {choices}, not '{value}'", name=name, choices=", ".join(choices), value=value
+        )
     if not isinstance(value, int | float):
         return
     # Written so that "nan", which compares with nothing, is refused.
     if not (minimum is None or value >= minimum):
-        raise FullscoreError(f"{name} is at least {minimum:g}, not {value:g}")
+        raise FullscoreError(
+            "{name} is at least {minimum:g}, not {value:g}", name=name, minimum=minimum, value=value
+        )
     if not (maximum is None or value <= maximum):
-        raise FullscoreError(f"{name} is at most {maximum:g}, not {value:g}")
+        raise FullscoreError(
+            "{name} is at most {maximum:g}, not {value:g}", name=name, maximum=maximum, value=value
+        )
 
 
 def _value(name: str, kind: str, text: str) -> Any:
     if kind == "bool":
         if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise FullscoreError(f"{name} is true or false, not '{text}'")
+            raise FullscoreError("{name} is true or false, not '{text}'", name=name, text=text)
         return text.lower() in ("true", "yes", "1")
     if "None" in kind and text.lower() == "none":
         return None
@@ -157,4 +180,4 @@ def _value(name: str, kind: str, text: str) -> Any:
     try:
         return reader(text)
     except ValueError:
-        raise FullscoreError(f"{name} is a number, not '{text}'") from None
+        raise FullscoreError("{name} is a number, not '{text}'", name=name, text=text) from None

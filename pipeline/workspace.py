@@ -1,9 +1,10 @@
 """What a run keeps on disk: finished stages, so that a run goes on from where it stopped.
 
-Each stage leaves a record in ``<song>/.stages/<stage>.json``: a fingerprint of all that its result
-depends on, the result, its warnings, and what it cost. A stage whose fingerprint is unchanged and
-whose files are still there is not done again. A record appears whole or not at all, after the
-stage's files, so a killed run is taken up after its last finished stage.
+Each stage leaves a record in ``<song>/.stages/<stage>.json``: a fingerprint of all that its result depends on
+(inputs, earlier stages, and the code that makes it: :mod:`fullscore.fingerprint`), the result, its warnings,
+and what it cost. A stage whose fingerprint is unchanged and whose files are still there is not done again. A
+record appears whole or not at all, after the stage's files, so a killed run is taken up after its last
+finished stage.
 
 A finished run is changed in a draft beside it (``.stages/draft``, laid out as the song's folder is): when all
 is made the files are named in a list, then moved to their places. Killed before that list is written, the
@@ -23,13 +24,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from fullscore.engines import Progress
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Message, Remedy, message_from
 from fullscore.files import remove_partial_files, whole_file
+from fullscore.fingerprint import code_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class StageRecord:
     inputs: Mapping[str, Any]
     result: dict[str, Any]
     files: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Message, ...]
     seconds: float
     peak_memory_mb: float
     resumed: bool = False
@@ -64,11 +65,11 @@ class StageWork:
     def __init__(self, folder: Path, progress: Progress) -> None:
         self.folder = folder
         self.progress = progress
-        self.warnings: list[str] = []
+        self.warnings: list[Message] = []
         self.files: list[str] = []
 
-    def warn(self, message: str) -> None:
-        logger.info(message)
+    def warn(self, message: Message) -> None:
+        logger.info("%s", message)
         self.warnings.append(message)
 
     def file(self, name: str) -> Path:
@@ -96,7 +97,7 @@ class Workspace:
         self.drafted = folder / STAGES_FOLDER / DRAFT_FOLDER if draft else folder
         """Where the stages write: the folder itself, or its draft."""
         self.records: dict[str, StageRecord] = {}
-        self._warned: list[str] = []
+        self._warned: list[Message] = []
         self._progress = progress
         records = folder / STAGES_FOLDER
         self._made = [path for path in (records, *records.parents) if not path.exists()]
@@ -111,7 +112,10 @@ class Workspace:
                 (self.drafted / STAGES_FOLDER).mkdir(parents=True)
         except OSError as error:
             raise FullscoreError(
-                f"can't write to the output folder {folder} ({error.strerror}): choose another with -o"
+                "can't write to the output folder {folder} ({reason})",
+                Remedy("choose output"),
+                folder=folder,
+                reason=error.strerror,
             ) from error
 
     def stage(
@@ -121,12 +125,17 @@ class Workspace:
         *,
         after: Sequence[str] = (),
         inputs: Mapping[str, Any],
+        engines: Sequence[str] = (),
     ) -> dict[str, Any]:
         """The result of stage ``name``: from its record if that still holds, else by doing ``work``.
 
-        ``inputs`` (JSON values) and the stages named in ``after`` are what the result depends on.
+        The result depends on ``inputs`` (JSON values), on the stages named in ``after``, and on the code:
+        that of the module in which ``work`` is, of the modules ``engines``, and of all that they import.
         """
-        fingerprint = self._fingerprint(name, after, inputs)
+        code = code_of(work.__module__, *engines)
+        upstream = [self.records[stage].fingerprint for stage in after]
+        text = json.dumps([name, code, upstream, dict(inputs)], sort_keys=True)
+        fingerprint = hashlib.sha256(text.encode()).hexdigest()
         record = self._finished(name, fingerprint)
         if record is None:
             record = self._do(name, work, fingerprint, inputs)
@@ -143,8 +152,10 @@ class Workspace:
         record = self._read(name)
         if record is None:
             raise FullscoreError(
-                f"the run in {self.folder} is not whole (what the stage '{name}' made is missing): "
-                "transcribe the song again"
+                "the run in {folder} is not whole (what the stage '{name}' made is missing)",
+                "transcribe the song again",
+                folder=self.folder,
+                name=name,
             )
         self.records[name] = record
         return record.result
@@ -170,20 +181,15 @@ class Workspace:
         return lambda fraction, message: self._progress(name, fraction, message)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Message, ...]:
         """What the stages, then the run, warned of, in order, each once."""
-        by_stages = (text for record in self.records.values() for text in record.warnings)
-        return tuple(dict.fromkeys([*by_stages, *self._warned]))
+        by_stages = (message for record in self.records.values() for message in record.warnings)
+        return tuple({str(message): message for message in (*by_stages, *self._warned)}.values())
 
-    def warn(self, message: str) -> None:
+    def warn(self, message: Message) -> None:
         """Say something of this run as a whole."""
-        logger.info(message)
+        logger.info("%s", message)
         self._warned.append(message)
-
-    def _fingerprint(self, name: str, after: Sequence[str], inputs: Mapping[str, Any]) -> str:
-        upstream = [self.records[stage].fingerprint for stage in after]
-        text = json.dumps([version("fullscore"), name, upstream, dict(inputs)], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def _finished(self, name: str, fingerprint: str) -> StageRecord | None:
         record = self._read(name)
@@ -200,7 +206,7 @@ class Workspace:
                 saved["inputs"],
                 saved["result"],
                 tuple(saved["files"]),
-                tuple(saved["warnings"]),
+                tuple(map(message_from, saved["warnings"])),
                 saved["seconds"],
                 saved["peak_memory_mb"],
                 resumed=True,
@@ -253,7 +259,7 @@ class Workspace:
                 "inputs": record.inputs,
                 "result": record.result,
                 "files": record.files,
-                "warnings": record.warnings,
+                "warnings": [message.as_object() for message in record.warnings],
                 "seconds": record.seconds,
                 "peak_memory_mb": record.peak_memory_mb,
             },

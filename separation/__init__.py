@@ -13,6 +13,7 @@ SEPARATORS = Registry(
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
             weights="htdemucs",
+            packages=("demucs",),
         ),
         EngineSpec(
             "htdemucs_ft",
@@ -21,6 +22,7 @@ SEPARATORS = Registry(
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
             weights="htdemucs_ft",
+            packages=("demucs",),
         ),
         EngineSpec(
             "htdemucs_6s",
@@ -29,9 +31,13 @@ SEPARATORS = Registry(
             ("demucs", "torch"),
             "pip install 'demucs>=4.1'",
             weights="htdemucs_6s",
+            packages=("demucs",),
         ),
         EngineSpec(
-            "spectral", "separation.engines.spectral:Spectral", "median filtering and repetition; no weights"
+            "spectral",
+            "separation.engines.spectral:Spectral",
+            "median filtering and repetition; no weights",
+            bleeds=True,
         ),
         EngineSpec("none", "separation.engines.none:NoSeparation", "the mix as one stem"),
     ),

@@ -35,14 +35,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Message, Warn, told
 from fullscore.files import whole_file
 
 logger = logging.getLogger(__name__)
 
 Samples = npt.NDArray[np.float32]
-Warn = Callable[[str], None]
-"""Told, in one sentence, what is wrong with a recording that can be used all the same."""
 
 SAMPLE_RATE = 44100
 """Hz; what the separators work at."""
@@ -194,29 +192,45 @@ def decode_blocks(
         for block in _reblocked(pieces, max(1, round(block_s * sample_rate))):
             yield Audio(block, sample_rate)
     if health.total == 0:
-        raise FullscoreError(f"'{path}' has no sound that can be decoded; is it really a recording?")
+        raise FullscoreError(
+            "'{path}' has no sound that can be decoded", "is it really a recording?", path=path
+        )
     health.report(path, health.length / sample_rate, announced, warn)
     if _chunk_is_cut(path):
-        warn(f"'{path.name}' ends early: its header announces more data than the file has")
+        warn(told("'{file}' ends early: its header announces more data than the file has", file=_alone(path)))
 
 
-def shortcomings(name: str, info: AudioInfo, audio: Audio) -> tuple[str, ...]:
-    """What a whole recording called ``name`` lacks that a transcription needs, one sentence each."""
-    told = []
+def shortcomings(name: str, info: AudioInfo, audio: Audio) -> tuple[Message, ...]:
+    """What a whole recording called ``name`` lacks that a transcription needs."""
+    found = []
     if max(audio.samples.max(initial=0.0), -audio.samples.min(initial=0.0)) < SILENT_LEVEL:
-        told.append(f"'{name}' is silent: there is nothing to hear in it")
+        found.append(told("'{name}' is silent: there is nothing to hear in it", name=name))
     if audio.duration < SHORT_S:
-        told.append(
-            f"'{name}' lasts only {audio.duration:.2g} s: too short for its beats and key to mean much"
+        found.append(
+            told(
+                "'{name}' lasts only {seconds:.2g} s: too short for its beats and key to mean much",
+                name=name,
+                seconds=audio.duration,
+            )
         )
     if info.sample_rate < DULL_HZ:
-        told.append(
-            f"'{name}' is sampled at {info.sample_rate} Hz: all that sounds above "
-            f"{info.sample_rate / 2:g} Hz is missing"
+        found.append(
+            told(
+                "'{name}' is sampled at {rate} Hz: all that sounds above {highest:g} Hz is missing",
+                name=name,
+                rate=info.sample_rate,
+                highest=info.sample_rate / 2,
+            )
         )
     if info.channels > 2:
-        told.append(f"'{name}' has {info.channels} channels, which are folded down to two")
-    return tuple(told)
+        found.append(
+            told(
+                "'{name}' has {channels} channels, which are folded down to two",
+                name=name,
+                channels=info.channels,
+            )
+        )
+    return tuple(found)
 
 
 def resample(audio: Audio, sample_rate: int) -> Audio:
@@ -291,7 +305,13 @@ def flac_writer(
             file.close()
             _check_flac(partial, written)
     if clipped:
-        warn(f"{clipped} samples of '{path.name}' were beyond full scale and are clipped")
+        warn(
+            told(
+                "{count} samples of '{file}' were beyond full scale and are clipped",
+                count=clipped,
+                file=_alone(path),
+            )
+        )
 
 
 @contextmanager
@@ -301,7 +321,7 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, soundfile.LibsndfileError, AssertionError) as error:
         raise FullscoreError(
-            f"could not write '{path}': is the folder writable, and is there room on the disk?"
+            "could not write '{path}'", "is the folder writable, and is there room on the disk?", path=path
         ) from error
 
 
@@ -333,35 +353,58 @@ class _Health:
         return samples
 
     def report(self, path: Path, duration: float, announced: float | None, warn: Warn) -> None:
-        name = path.name
+        def tell(problem: str, **details: float) -> None:
+            warn(told(problem, file=_alone(path), **details))
+
         if announced and duration < announced * (1 - EARLY_END_SHARE) - EARLY_END_S:
-            warn(f"'{name}' ends early: it announces {announced:.1f} s, but has sound for {duration:.1f} s")
+            tell(
+                "'{file}' ends early: it announces {announced:.1f} s, but has sound for {heard:.1f} s",
+                announced=announced,
+                heard=duration,
+            )
         if self.damaged:
-            warn(f"'{name}' is damaged: {self.damaged} pieces of it could not be decoded and are left out")
+            tell(
+                "'{file}' is damaged: {count} pieces of it could not be decoded and are left out",
+                count=self.damaged,
+            )
         if self._not_finite:
-            warn(f"{self._not_finite} samples of '{name}' are not numbers or infinite and were set to zero")
+            tell(
+                "{count} samples of '{file}' are not numbers or infinite and were set to zero",
+                count=self._not_finite,
+            )
         if self._full_scale > CLIPPED_SHARE * self.total:
-            warn(f"'{name}' is clipped: {self._full_scale / self.total:.1%} of its samples are at full scale")
+            tell(
+                "'{file}' is clipped: {share:.1%} of its samples are at full scale",
+                share=self._full_scale / self.total,
+            )
+
+
+def _alone(path: Path) -> Path:
+    """A file without the folder that it is in: what is told of a recording goes with it into its report."""
+    return Path(path.name)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[av.container.InputContainer]:
     """The file as a PyAV container; every reason why it can't be one becomes a FullscoreError."""
     if not path.exists():
-        raise FullscoreError(f"there is no file '{path}'; check the name and the folder")
+        raise FullscoreError("there is no file '{path}'", "check the name and the folder", path=path)
     if not path.is_file():
-        raise FullscoreError(f"'{path}' is not a file; name a recording")
+        raise FullscoreError("'{path}' is not a file", "name a recording", path=path)
     try:
         if path.stat().st_size == 0:
-            raise FullscoreError(f"'{path}' is empty; download or export it again")
+            raise FullscoreError("'{path}' is empty", "download or export it again", path=path)
         # The explicit protocol keeps names such as "concat:a" or "-x" from meaning something else.
         container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except PermissionError as error:
-        raise FullscoreError(f"'{path}' can't be read: you lack the permission to") from error
+        raise FullscoreError("'{path}' can't be read: you lack the permission to", path=path) from error
     except (av.error.FFmpegError, OSError) as error:
         reason = "" if isinstance(error, av.error.InvalidDataError) else f" ({error.strerror})"
         raise FullscoreError(
-            f"'{path}' is not a recording in a format that can be read{reason}; convert or export it again"
+            "'{path}' is not a recording in a format that can be read{reason}",
+            "convert or export it again",
+            path=path,
+            reason=reason,
         ) from error
     with container:
         yield container
@@ -372,9 +415,14 @@ def _audio_stream(
 ) -> av.audio.stream.AudioStream:
     streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
     if not streams:
-        raise FullscoreError(f"'{path}' has no sound in it; choose a file with an audio track")
+        raise FullscoreError("'{path}' has no sound in it", "choose a file with an audio track", path=path)
     if index >= len(streams):
-        raise FullscoreError(f"'{path}' has {len(streams)} sound streams, none with the number {index}")
+        raise FullscoreError(
+            "'{path}' has {count} sound streams, none with the number {index}",
+            path=path,
+            count=len(streams),
+            index=index,
+        )
     return streams[index]
 
 

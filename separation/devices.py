@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Remedy
 
 
 def choose_device(name: str) -> torch.device:
@@ -13,7 +13,9 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind, is_there in present.items() if is_there)
     if not present.get(name.partition(":")[0], False):
-        raise FullscoreError(f"this machine has no device '{name}' for torch; use --device cpu or auto")
+        raise FullscoreError(
+            "this machine has no device '{name}' for torch", Remedy("choose device"), name=name
+        )
     return torch.device(name)
 
 

@@ -22,7 +22,8 @@ from types import MappingProxyType
 import numpy as np
 
 from fullscore.engines import Progress, silent
-from separation.audio import Audio, Samples, Warn, decode_blocks, flac_writer, probe
+from fullscore.errors import Warn
+from separation.audio import Audio, Samples, decode_blocks, flac_writer, probe
 
 logger = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ TRANSCRIBERS = Registry(
             "transcription.engines.basicpitch:BasicPitch",
             "any pitched instrument, polyphonic, with pitch bends",
             *_BASIC_PITCH,
+            packages=("basic-pitch",),
         ),
         EngineSpec(
             "piano",
@@ -23,13 +24,33 @@ TRANSCRIBERS = Registry(
             "solo piano, with pedal-aware offsets",
             ("transkun",),
             "pip install --no-deps transkun==2.0.1 && pip install moduleconf",
+            packages=("transkun",),
         ),
         EngineSpec(
             "singing",
             "transcription.engines.singing:Singing",
             "one voice, from its fundamental frequency",
             *_BASIC_PITCH,  # its contour is one of the sources of pitch
+            packages=("basic-pitch",),
         ),
         EngineSpec("drums", "transcription.engines.drums:Drums", "kick, snare and hi-hat onsets"),
+    ),
+)
+
+BEAT_TRACKERS = Registry(
+    "beat",
+    "fullscore.beat_trackers",
+    (
+        EngineSpec(
+            "joint", "transcription.beats.joint:JointTracker", "networks and a search over notes and sound"
+        ),
+        EngineSpec(
+            "librosa",
+            "transcription.beats.librosa_tracker:LibrosaTracker",
+            "librosa's dynamic programming over the sound's onsets",
+            ("librosa",),
+            "pip install librosa",
+            packages=("librosa",),
+        ),
     ),
 )

@@ -63,6 +63,17 @@ class TimeSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class BeatHints:
+    """What is known of the beats before they are looked for.
+
+    ``tempo`` is in beats per minute (in 6/8 of dotted quarters).
+    """
+
+    tempo: float | None = None
+    time_signature: TimeSignature | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BeatGrid:
     """Where the beats of a performance fall and how they are counted.
 

@@ -170,7 +170,7 @@ def read_performance(path: Path) -> Performance:
     clock = _Clock(raw)
     lines = [line for line in raw.lines if line.notes]
     if not lines:
-        raise FullscoreError(f"{path} has no notes; give a MIDI file of a performance")
+        raise FullscoreError("{path} has no notes", "give a MIDI file of a performance", path=path)
     tracks = _tracks(lines)
     notes = []
     for number, line in enumerate(lines):
@@ -195,7 +195,7 @@ def open_midi(path: Path) -> Any:
     import pretty_midi
 
     if not path.is_file():
-        raise FullscoreError(f"there is no MIDI file {path}; check the name")
+        raise FullscoreError("there is no MIDI file {path}", "check the name", path=path)
     try:
         midi = pretty_midi.PrettyMIDI(str(path))
     # The readers below raise whatever the broken bytes lead them to.
@@ -206,7 +206,9 @@ def open_midi(path: Path) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> FullscoreError:
     reason = str(error) or "it is cut off"
-    return FullscoreError(f"{path} is not a MIDI file that can be read ({reason}); export it again")
+    return FullscoreError(
+        "{path} is not a MIDI file that can be read ({reason})", "export it again", path=path, reason=reason
+    )
 
 
 # Reading ----------------------------------------------------------------------------------------
@@ -249,7 +251,7 @@ def _read(path: Path) -> _Raw:
     import mido
 
     if not path.is_file():
-        raise FullscoreError(f"there is no MIDI file {path}; check the name")
+        raise FullscoreError("there is no MIDI file {path}", "check the name", path=path)
     try:
         midi = mido.MidiFile(file=BytesIO(mend(path.read_bytes())), clip=True)
         return _collect(midi)

@@ -31,11 +31,15 @@ def read_notes_json(path: Path) -> tuple[Note, ...]:
         return tuple(_as_note(row) for row in rows)
     except OSError as error:
         raise FullscoreError(
-            f"can't read {path}: {error.strerror}; check its name and permissions"
+            "can't read {path}: {reason}", "check its name and permissions", path=path, reason=error.strerror
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise FullscoreError(
-            f"{path} is not a notes.json file ({type(error).__name__}: {error}); give one made by fullscore"
+            "{path} is not a notes.json file ({kind}: {error})",
+            "give one made by fullscore",
+            path=path,
+            kind=type(error).__name__,
+            error=error,
         ) from error
 
 

@@ -14,7 +14,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,9 @@ from ui.controls import (
     preset_control,
     settings_controls,
 )
-from ui.jobs import Jobs
+from ui.jobs import Jobs, check_settings
 from ui.takehome import MXL, name_of, taken, write_mxl
+from ui.wording import sentence
 from ui.work import compared, notated
 
 FONTS = ("system-ui", "sans-serif")  # no web fonts: the page works without internet
@@ -173,7 +174,7 @@ def _transcribe_tab(jobs: Jobs) -> None:
             settings = chosen_settings(preset, _given(values), options)
             return "", jobs.submit(Path(path), called, settings, words)
         except FullscoreError as error:
-            return views.told(str(error)), ""
+            return views.told(sentence(error)), ""
 
     def hand_in_example(preset: str, words: str, options: Mapping[str, str], *values: Any) -> tuple[str, str]:
         words = words or EXAMPLE_WORDS.read_text(encoding="utf-8")
@@ -212,7 +213,7 @@ def _engine_options(jobs: Jobs) -> gr.State:
         try:
             found = jobs.warm.call(engine_options, engine)
         except FullscoreError as error:
-            gr.HTML(views.told(str(error)))
+            gr.HTML(views.told(sentence(error)))
             return
         for option in found:
             name = f"{engine}.{option['name']}"
@@ -287,7 +288,7 @@ def _evaluate_tab(jobs: Jobs) -> None:
                 shown = views.picture(picture) if picture else ""
             return views.measures(KINDS[kind], measures) + shown
         except FullscoreError as error:
-            return views.told(str(error))
+            return views.told(sentence(error))
 
     kind.change(
         chosen, [kind], [suffixes, more, *controls.values()], show_progress="hidden", api_visibility="private"
@@ -346,10 +347,10 @@ def _models_tab() -> None:
         progress(0.0, desc=f"fetching {name}")
         try:
             weights.fetch(name, lambda share, message: progress(share, desc=message))
-            sentence = views.said(f"{name} is here; songs handed in from now on can use it.")
+            shown = views.said(f"{name} is here; songs handed in from now on can use it.")
         except FullscoreError as error:
-            sentence = views.told(str(error))
-        return sentence, gr.update(choices=_absent(), value=None), views.models(weights.list_models())
+            shown = views.told(sentence(error))
+        return shown, gr.update(choices=_absent(), value=None), views.models(weights.list_models())
 
     fetch.click(
         get, [name], [told, name, found], show_progress_on=told, concurrency_limit=1, api_visibility="private"
@@ -392,7 +393,7 @@ def _endpoints(jobs: Jobs) -> None:
             )
             done = jobs.wait(id)
             if done.state != "done":
-                raise FullscoreError(done.message)
+                raise FullscoreError("{sentence}", sentence=done.message)
             made = jobs.folder(id)
             folder = _fresh(files)
             for file in taken(done.files):
@@ -406,10 +407,10 @@ def _endpoints(jobs: Jobs) -> None:
         """Performed MIDI becomes a score, in every format."""
         with _told():
             chosen = chosen_settings("full band", settings or {})
-            folder = _fresh(files)
-            made = jobs.slow.call(
-                notated, _given_file(notes, "notes"), Path(beats) if beats else None, chosen, folder
-            )
+            check_settings(chosen)
+            if beats is not None:
+                chosen = replace(chosen, beats=beats)
+            made = jobs.slow.call(notated, _given_file(notes, "notes"), chosen, _fresh(files))
         return [str(path) for path in made]
 
     def evaluate(
@@ -421,7 +422,12 @@ def _endpoints(jobs: Jobs) -> None:
         """The measures of an estimate against a reference."""
         with _told(), tempfile.TemporaryDirectory() as folder:
             if kind not in KINDS:
-                raise FullscoreError(f"there is no measure of '{kind}'; choose one of: {', '.join(KINDS)}")
+                raise FullscoreError(
+                    "there is no measure of '{kind}'",
+                    "choose one of: {known}",
+                    kind=kind,
+                    known=", ".join(KINDS),
+                )
             measures, _ = jobs.slow.call(
                 compared, kind, _paths(reference), _paths(estimate), settings or {}, Path(folder)
             )
@@ -440,12 +446,12 @@ def _told() -> Iterator[None]:
     try:
         yield
     except FullscoreError as error:
-        raise gr.Error(str(error)) from error
+        raise gr.Error(sentence(error)) from error
 
 
 def _given_file(path: str | None, name: str) -> Path:
     if path is None:
-        raise FullscoreError(f"hand in a file as '{name}'")
+        raise FullscoreError("hand in a file as '{name}'", name=name)
     return Path(path)
 
 

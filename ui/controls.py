@@ -16,10 +16,9 @@ import gradio as gr
 
 from fullscore.engines import EngineSpec, Registry
 from fullscore.errors import FullscoreError
-from lyrics import LYRICISTS
+from pipeline.plan import BESIDE_ENGINES, REGISTRIES
 from pipeline.settings import Settings, parse_pick_up, parse_tempo, parse_time_signature
 from pipeline.weights import available
-from separation import SEPARATORS
 from transcription import TRANSCRIBERS
 
 
@@ -56,9 +55,9 @@ PRESETS = (
 
 BY_PRESET = "as the preset has it"
 
-_ENGINES: dict[str, Registry] = {"separator": SEPARATORS, "notes": TRANSCRIBERS, "lyrics": LYRICISTS}
-_MORE_ENGINES = {"separator": ("auto",), "notes": ("auto",), "lyrics": ("auto", "none")}
-_LABELS = {"notes": "Notes engine", "lyrics": "Lyrics engine", "pick_up": "Pick-up"}
+_LABELS = {
+    "notes": "Notes engine", "beats": "Beats engine", "lyrics": "Lyrics engine", "pick_up": "Pick-up"
+}  # fmt: skip
 
 # `options` are those of the engines, below.
 SHOWN = tuple(field for field in dataclasses.fields(Settings) if field.name != "options")
@@ -85,9 +84,9 @@ def _setting(field: dataclasses.Field[Any]) -> Any:
     label = _LABELS.get(field.name, _words(field.name))
     about = _sentence(field.metadata["help"])
     choices = field.metadata.get("choices")
-    if field.name in _ENGINES:
-        choices = (*_MORE_ENGINES[field.name], *_ENGINES[field.name].names())
-        about = "; ".join(f"{spec.name}: {spec.summary}" for spec in _families(_ENGINES[field.name]))
+    if field.name in REGISTRIES:
+        choices = (*BESIDE_ENGINES[field.name], *REGISTRIES[field.name].names())
+        about = "; ".join(f"{spec.name}: {spec.summary}" for spec in _families(REGISTRIES[field.name]))
         return gr.Dropdown([BY_PRESET, *choices], value=BY_PRESET, label=label, info=about)
     if choices:
         return gr.Dropdown(list(choices), value=field.default, label=label, info=about)
@@ -112,7 +111,7 @@ def _sentence(text: str) -> str:
 
 def engine_names() -> list[str]:
     """The engines, each of whose options can be looked at."""
-    return [name for registry in _ENGINES.values() for name in registry.names()]
+    return [name for registry in REGISTRIES.values() for name in registry.names()]
 
 
 def engine_options(engine: str) -> list[dict[str, Any]]:
@@ -120,7 +119,7 @@ def engine_options(engine: str) -> list[dict[str, Any]]:
 
     Raises FullscoreError where the engine can't be loaded. Takes seconds the first time.
     """
-    registry = next(registry for registry in _ENGINES.values() if engine in registry.names())
+    registry = next(registry for registry in REGISTRIES.values() if engine in registry.names())
     settings = registry[engine].settings()
     return [
         {"name": field.name, "default": getattr(settings, field.name), **field.metadata}
@@ -154,7 +153,9 @@ def chosen_settings(
     presets = {preset.name.casefold(): preset for preset in PRESETS}
     if preset.casefold() not in presets:
         known = ", ".join(preset.name for preset in PRESETS)
-        raise FullscoreError(f"there is no preset '{preset}'; choose one of: {known}")
+        raise FullscoreError(
+            "there is no preset '{preset}'", "choose one of: {known}", preset=preset, known=known
+        )
     values = presets[preset.casefold()].settings() | dict(_read(given))
     return Settings(**values, options=tuple(_options(options or {})))
 
@@ -165,7 +166,12 @@ def _read(given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     fields = {field.name: field for field in SHOWN}
     for name, value in given.items():
         if name not in fields:
-            raise FullscoreError(f"there is no setting '{name}'; there are: {', '.join(fields)}, options")
+            raise FullscoreError(
+                "there is no setting '{name}'",
+                "there are: {known}, options",
+                name=name,
+                known=", ".join(fields),
+            )
         if value in (None, "", BY_PRESET, False):
             continue
         if isinstance(fields[name].default, bool):
@@ -180,5 +186,5 @@ def _options(options: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for name, value in options.items():
         engine, dot, option = name.partition(".")
         if not (engine and dot and option):
-            raise FullscoreError(f"'{name}' is not ENGINE.OPTION, such as htdemucs.shifts")
+            raise FullscoreError("'{name}' is not ENGINE.OPTION, such as htdemucs.shifts", name=name)
         yield engine, option, str(value)

@@ -42,10 +42,15 @@ def apply(made: Path, song: Path, edits: Sequence[Edit]) -> dict[str, Any]:
     Raises FullscoreError for what can't be; nothing is changed then.
     """
     if not 1 <= len(edits) <= MOST_EDITS:
-        raise FullscoreError(f"{len(edits)} edits can't be made as one: send 1 to {MOST_EDITS}")
+        raise FullscoreError(
+            "{count} edits can't be made as one",
+            "send 1 to {most}",
+            count=len(edits),
+            most=MOST_EDITS,
+        )
     kinds = [edit.get("kind") for edit in edits]
     if len(edits) > 1 and any(kind in ALONE for kind in kinds):
-        raise FullscoreError(f"{', '.join(ALONE)} are sent alone, not with other edits")
+        raise FullscoreError("{kinds} are sent alone, not with other edits", kinds=", ".join(ALONE))
     try:
         if kinds == ["undo"]:
             undo(made, song)
@@ -59,7 +64,9 @@ def apply(made: Path, song: Path, edits: Sequence[Edit]) -> dict[str, Any]:
                 corrections = corrected(corrections, edit, made)
             correct(made, song, corrections)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise FullscoreError(f"this can't be corrected so ({type(error).__name__}: {error})") from error
+        raise FullscoreError(
+            "this can't be corrected so ({kind}: {error})", kind=type(error).__name__, error=error
+        ) from error
     return summary(made)
 
 
@@ -105,7 +112,7 @@ def corrected(corrections: Corrections, edit: Edit, made: Path) -> Corrections:
             )
             return replace(corrections, notes=(*corrections.notes, note))
         case other:
-            raise FullscoreError(f"there is no edit of the kind '{other}'")
+            raise FullscoreError("there is no edit of the kind '{other}'", other=other)
 
 
 def _tempo(edit: Edit, made: Path) -> float | None:

@@ -35,11 +35,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, ignore, message_from
 from fullscore.files import AUDIO_SUFFIXES, whole_file
 from pipeline.settings import Settings
 from pipeline.workspace import STAGES_FOLDER, write_json
 from ui.warm import WarmProcesses
+from ui.wording import PAGE, THIS_SONG
 
 logger = logging.getLogger(__name__)
 
@@ -167,8 +168,12 @@ class _Job:
         if self.state == "done":
             found = json.loads(report.read_text(encoding="utf-8"))
             self.files = tuple(found["files"])
-            self.title, self.warnings = found["song"]["title"], tuple(found["warnings"])
-            self.warnings = tuple(for_page(text.replace(self.song, self.name)) for text in self.warnings)
+            self.title = found["song"]["title"]
+            names = {Path(self.song): self.name}
+            told = map(
+                message_from, found.get("messages", found["warnings"])
+            )  # earlier versions kept sentences
+            self.warnings = tuple(PAGE(message.renamed(names)) for message in told)
             records.append(report)
         else:
             self.files = tuple(file for record in records for file in _files_of(record))
@@ -230,7 +235,9 @@ class Jobs:
         self._check(song, name, settings, words)
         with self._changed:
             if len(self._waiting) >= MOST_WAITING:
-                raise FullscoreError(f"{MOST_WAITING} songs are waiting already: come back later")
+                raise FullscoreError(
+                    "{count} songs are waiting already", "come back later", count=MOST_WAITING
+                )
         id = secrets.token_urlsafe(ID_BYTES)
         folder = self._folder / id
         suffix = PurePosixPath(name).suffix.lower()
@@ -250,7 +257,9 @@ class Jobs:
             job.save()
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise FullscoreError(f"'{name}' can't be kept here: {error.strerror}") from error
+            raise FullscoreError(
+                "'{name}' can't be kept here: {reason}", name=name, reason=error.strerror
+            ) from error
         with self._changed:
             self._jobs[id] = job
             self._waiting.append(job)
@@ -307,14 +316,15 @@ class Jobs:
         job = self._job(id)
         with self._changed:
             if job.state != "done":
-                raise FullscoreError("only a finished song can be corrected: wait until its score is there")
+                raise FullscoreError("only a finished song can be corrected", "wait until its score is there")
         with job.correcting:
             from ui.edits import apply
 
             try:
                 corrected = self.corrector.call(apply, job.made, job.folder / job.song, edits)
             except FullscoreError as error:
-                raise FullscoreError(str(error).replace(str(job.made), "this song")) from error
+                names = {job.made: THIS_SONG, job.folder / job.song: job.name}
+                raise FullscoreError(error.message.renamed(names)) from error
             with self._changed:
                 job.corrected = corrected
                 job.changed = time.time()
@@ -371,22 +381,35 @@ class Jobs:
 
     def _check(self, song: Path, name: str, settings: Settings, words: str | None) -> None:
         """Raise FullscoreError for a job that must not be."""
-        _check_settings(settings)
+        check_settings(settings)
         if words and len(words) > MOST_LETTERS:
-            raise FullscoreError(f"these lyrics have {len(words)} letters: give at most {MOST_LETTERS}")
+            raise FullscoreError(
+                "these lyrics have {word_count} letters",
+                "give at most {most}",
+                word_count=len(words),
+                most=MOST_LETTERS,
+            )
         try:
             if song.stat().st_size > self.max_upload_mb * 1e6:
                 raise FullscoreError(
-                    f"'{name}' has {song.stat().st_size / 1e6:.0f} MB: give at most {self.max_upload_mb:g}"
+                    "'{name}' has {size:.0f} MB",
+                    "give at most {max_upload_mb:g}",
+                    name=name,
+                    size=song.stat().st_size / 1000000.0,
+                    max_upload_mb=self.max_upload_mb,
                 )
             duration = self.warm.call(announced, song)  # elsewhere: a broken file may break what reads it
         except OSError as error:
-            raise FullscoreError(f"'{name}' did not arrive whole: hand it in again") from error
+            raise FullscoreError("'{name}' did not arrive whole", "hand it in again", name=name) from error
         except FullscoreError as error:
-            raise FullscoreError(str(error).replace(str(song), name)) from error
+            raise FullscoreError(error.message.renamed({song: name})) from error
         if duration and duration > 60 * self.max_minutes:
             raise FullscoreError(
-                f"'{name}' is {duration / 60:.0f} minutes long: give at most {self.max_minutes:g}"
+                "'{name}' is {minutes:.0f} minutes long",
+                "give at most {max_minutes:g}",
+                name=name,
+                minutes=duration / 60,
+                max_minutes=self.max_minutes,
             )
 
     # What the threads do
@@ -522,17 +545,8 @@ def announced(song: Path) -> float | None:
     from separation.audio import decode_blocks, probe
 
     duration = probe(song).duration
-    next(decode_blocks(song, CHECKED_S, warn=lambda message: None), None)
+    next(decode_blocks(song, CHECKED_S, warn=ignore), None)
     return duration
-
-
-def for_page(warning: str) -> str:
-    """A warning of a run to somebody who has the page and no terminal: what to do, without addresses."""
-    warning = re.sub(r" from https?://\S+", "", warning)
-    warning = re.sub(
-        r"try again with: fullscore models fetch ([\w.-]+)", r"fetch \1 in the tab Models", warning
-    )
-    return warning.replace("give your own text with --lyrics", "write them in the view Lyrics")
 
 
 def clean(name: str) -> str:
@@ -546,39 +560,43 @@ def clean(name: str) -> str:
     return f"{stem or 'song'}{suffix}"
 
 
-def _check_settings(settings: Settings) -> None:
+def check_settings(settings: Settings) -> None:
     """Raise FullscoreError for engines that aren't there. A path instead would name a server's file."""
-    from lyrics import LYRICISTS
-    from pipeline.plan import check_names
-    from separation import SEPARATORS
-    from transcription import TRANSCRIBERS
+    from pipeline.plan import BESIDE_ENGINES, REGISTRIES, check_names
 
-    registries = (
-        ("separator", SEPARATORS, ("auto",)),
-        ("notes", TRANSCRIBERS, ("auto",)),
-        ("lyrics", LYRICISTS, ("auto", "none")),
-    )
-    for what, registry, more in registries:
-        names = (*more, *registry.names())
+    for what, registry in REGISTRIES.items():
+        names = (*BESIDE_ENGINES[what], *registry.names())
         if (given := getattr(settings, what)) not in names:
             known = ", ".join(names)
-            raise FullscoreError(f"'{given}' can't be chosen for {what} here: choose one of {known}")
+            raise FullscoreError(
+                "'{given}' can't be chosen for {what} here",
+                "choose one of {known}",
+                given=given,
+                what=what,
+                known=known,
+            )
     check_names(settings)
 
 
 def _locked(folder: Path) -> Any:
     """An open file that keeps other servers from the folder of results."""
-    another = "choose another folder"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
     except OSError as error:
-        raise FullscoreError(f"can't keep results in {folder} ({error.strerror}): {another}") from error
+        raise FullscoreError(
+            "can't keep results in {folder} ({reason})",
+            "choose another folder",
+            folder=folder,
+            reason=error.strerror,
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise FullscoreError(f"another server keeps its results in {folder}: {another}") from error
+        raise FullscoreError(
+            "another server keeps its results in {folder}", "choose another folder", folder=folder
+        ) from error
     return lock
 
 

@@ -282,7 +282,7 @@ def _weights(pitches: npt.NDArray[np.float64], rate: float, window: int) -> npt.
 def _stem_file(made: Path, stem: str) -> Path:
     path = made / STEMS_FOLDER / f"{stem}.flac"
     if not path.is_file():
-        raise FullscoreError(f"this song has no stem '{stem}' (yet)")
+        raise FullscoreError("this song has no stem '{stem}' (yet)", stem=stem)
     return path
 
 
@@ -310,6 +310,6 @@ def _record(made: Path, stage: str, what: str) -> dict[str, Any]:
     try:
         record = json.loads((made / STAGES_FOLDER / f"{stage}.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise FullscoreError(f"the {what} of this song aren't there (yet)") from error
+        raise FullscoreError("the {what} of this song aren't there (yet)", what=what) from error
     result: dict[str, Any] = record["result"]
     return result

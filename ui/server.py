@@ -45,6 +45,7 @@ from ui.jobs import Jobs, JobState, UnknownSong
 from ui.takehome import MXL, name_of, taken
 from ui.tracks import RECORDING, SCORE, NoSuchPieceError, piece_of, track_list
 from ui.warm import view
+from ui.wording import sentence
 
 STATIC = Path(__file__).with_name("static")
 PLAYED = "play/song.flac"  # in the job's folder: written by ui.worker
@@ -261,7 +262,7 @@ def _songs(jobs: Jobs) -> APIRouter:
         except UnknownSong:
             raise
         except FullscoreError as error:
-            raise HTTPException(422, str(error)) from error
+            raise HTTPException(422, sentence(error)) from error
 
     @songs.post("/cancel")
     async def cancel(id: str) -> JSONResponse:
@@ -356,7 +357,8 @@ class _Static(StaticFiles):
 
 async def _told(request: Request, error: Exception) -> Response:
     """An error that a visitor can mend, as JSON."""
-    return JSONResponse({"detail": str(error)}, 404 if isinstance(error, UnknownSong) else 409)
+    assert isinstance(error, FullscoreError)
+    return JSONResponse({"detail": sentence(error)}, 404 if isinstance(error, UnknownSong) else 409)
 
 
 def _state(state: JobState) -> JSONResponse:
@@ -414,7 +416,13 @@ def _bound(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
     except OSError as error:
-        raise FullscoreError(f"can't serve on {host}:{port} ({error}): choose another with --port") from error
+        raise FullscoreError(
+            "can't serve on {host}:{port} ({error})",
+            "choose another with --port",
+            host=host,
+            port=port,
+            error=error,
+        ) from error
 
 
 def _tunnel(host: str, port: int) -> str:
@@ -426,4 +434,6 @@ def _tunnel(host: str, port: int) -> str:
     try:
         return str(setup_tunnel(host, port, secrets.token_urlsafe(32), None, None))
     except Exception as error:  # whatever a network and a downloaded program may raise
-        raise FullscoreError(f"the page can't be shared ({error}): start it without --share") from error
+        raise FullscoreError(
+            "the page can't be shared ({error})", "start it without --share", error=error
+        ) from error

@@ -89,9 +89,9 @@ def read_report(made: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads((made / "report.json").read_text(encoding="utf-8"))
     except OSError as error:
-        raise FullscoreError("this song has no finished score: wait for it") from error
+        raise FullscoreError("this song has no finished score", "wait for it") from error
     if not report.get("score_time"):
-        raise FullscoreError("an earlier version made this score, without its times: transcribe it again")
+        raise FullscoreError("an earlier version made this score, without its times", "transcribe it again")
     return report
 
 

@@ -42,7 +42,7 @@ def write_mxl(made: Path) -> Path:
     try:
         musicxml = (made / SCORE).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise FullscoreError("there is no score yet: wait until it is written") from error
+        raise FullscoreError("there is no score yet", "wait until it is written") from error
     out = made.parent / TAKE_FOLDER / MXL
     pack_mxl(musicxml, out)
     return out
@@ -53,7 +53,7 @@ def write_zip(made: Path) -> Path:
     try:
         report = (made / "report.json").read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise FullscoreError("this song is not finished: wait until its score is there") from error
+        raise FullscoreError("this song is not finished", "wait until its score is there") from error
     found = json.loads(report)
     title, files = found["song"]["title"], tuple(found["files"])
     out = made.parent / TAKE_FOLDER / f"all-{hashlib.sha256(report.encode()).hexdigest()[:16]}.zip"

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from fullscore.errors import FullscoreError
+from ui.wording import THIS_SONG
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class WarmProcesses:
                 if self._pool is pool:
                     self._pool = None
             raise FullscoreError(
-                "this stopped unexpectedly, perhaps for want of memory: try again"
+                "this stopped unexpectedly, perhaps for want of memory", "try again"
             ) from error
 
     def warm(self) -> None:
@@ -85,7 +86,7 @@ class WarmProcesses:
     def _running(self) -> ProcessPoolExecutor:
         with self._lock:
             if self._closed:
-                raise FullscoreError("the server is being stopped: try again when it is back")
+                raise FullscoreError("the server is being stopped", "try again when it is back")
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
                 self._pool = ProcessPoolExecutor(self._processes, context, initializer=_prepare)
@@ -100,8 +101,8 @@ def view(function: str, made: Path, **given: Any) -> bytes:
     module, _, name = function.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)(made, **given)
-    except FullscoreError as error:  # where it lies is nobody's business
-        raise FullscoreError(str(error).replace(str(made), "this song")) from error
+    except FullscoreError as error:
+        raise FullscoreError(error.message.renamed({made: THIS_SONG})) from error
     if isinstance(found, bytes):
         return found
     if isinstance(found, Path):

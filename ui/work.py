@@ -24,8 +24,7 @@ def compared(
 ) -> tuple[dict[str, Any], Path | None]:
     """The measures of ``estimate`` against ``reference``, and a picture in ``out`` where the kind has one.
 
-    Each is one file or the folder of a run, or the recordings of stems. Raises FullscoreError, in which files
-    have their names only.
+    Each is one file or the folder of a run, or the recordings of stems. Raises FullscoreError.
     """
     from evaluation.report import evaluate
 
@@ -33,27 +32,28 @@ def compared(
     names = [field.name for field in fields(chosen.settings)]
     if unknown := set(given) - set(names):
         raise FullscoreError(
-            f"{kind} have no option '{min(unknown)}'; they have: {', '.join(names) or 'none'}"
+            "{kind} have no option '{option}'",
+            "they have: {known}",
+            kind=kind,
+            option=min(unknown),
+            known=", ".join(names) or "none",
         )
     settings = chosen.settings(**given)
     right = _as_one(chosen, reference, out / "reference")
     made = _as_one(chosen, estimate, out / "estimate")
-    try:
-        measures = evaluate(kind, right, made, settings)
-        picture = _picture(chosen, right, made, settings, out)
-    except FullscoreError as error:
-        raise FullscoreError(_plain(str(error), [right, made])) from error
-    return measures, picture
+    return evaluate(kind, right, made, settings), _picture(chosen, right, made, settings, out)
 
 
 def _as_one(kind: Kind, files: Sequence[Path], folder: Path) -> Path:
     """The one path that stands for the files of one side."""
     if not files:
-        raise FullscoreError(f"choose a file for the {folder.name}")
+        raise FullscoreError("choose a file for the {folder}", folder=folder.name)
     if len(files) == 1 and (kind.suffixes or files[0].is_dir()):
         return files[0]
     if kind.suffixes:
-        raise FullscoreError(f"{kind.name} are compared file by file: choose one {folder.name}")
+        raise FullscoreError(
+            "{kind} are compared file by file", "choose one {folder}", kind=kind.name, folder=folder.name
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         shutil.copyfile(file, folder / file.name)
@@ -69,22 +69,13 @@ def _picture(kind: Kind, reference: Path, estimate: Path, settings: object, out:
     return picture if picture.is_file() else None
 
 
-def _plain(message: str, paths: Sequence[Path]) -> str:
-    for path in paths:
-        message = message.replace(str(path), path.name)
-    return message
-
-
-def notated(midi: Path, beats: Path | None, settings: Settings, out: Path) -> list[Path]:
+def notated(midi: Path, settings: Settings, out: Path) -> list[Path]:
     """Write a performance as a score into the folder ``out``, in every format. Raises FullscoreError."""
     from notation.export import write_score
     from pipeline.notate import notate_file
 
     made = [out / f"{midi.stem}{Path(name).suffix}" for name in NOTATED]
-    try:
-        written = notate_file(midi, made[0], beats, settings)
-    except FullscoreError as error:
-        raise FullscoreError(_plain(str(error), [midi, *([beats] if beats else [])])) from error
+    written = notate_file(midi, made[0], settings)
     for path in made[1:]:
         write_score(written.score, path)
     return made

@@ -17,13 +17,15 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, ignore
 from pipeline import transcribe
 from pipeline.settings import settings_from
 from separation.audio import SAMPLE_RATE, decode_blocks, flac_writer
+from ui.wording import PAGE, THIS_SONG
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ def main() -> int:
         settings = settings_from(job["settings"])
         transcribe(song, ".", settings, name=MADE, called=job["name"], progress=reporter)
     except Exception as error:  # whatever it was, the visitor reads a sentence
-        reporter.tell({"failed": _sentence(error).replace(song.name, job["name"])})
+        reporter.tell({"failed": _sentence(error, {song: job["name"], Path(MADE): THIS_SONG})})
         return 1
     reporter.tell({"done": True})
     return 0
@@ -65,12 +67,15 @@ def play(song: Path, max_minutes: float, reporter: Reporter) -> None:
         return
     reporter("audio", 0.0, "reading the recording")
     seconds = 0.0
-    with flac_writer(played, SAMPLE_RATE, 2, warn=lambda message: None) as write:
-        for block in decode_blocks(song, BLOCK_S, warn=lambda message: None):
+    with flac_writer(played, SAMPLE_RATE, 2, warn=ignore) as write:
+        for block in decode_blocks(song, BLOCK_S, warn=ignore):
             seconds += block.duration
             if seconds > 60 * max_minutes:
                 raise FullscoreError(
-                    f"'{song.name}' is longer than {max_minutes:g} minutes: give a shorter piece of it"
+                    "'{song}' is longer than {max_minutes:g} minutes",
+                    "give a shorter piece of it",
+                    song=song,
+                    max_minutes=max_minutes,
                 )
             write(block)
 
@@ -94,9 +99,9 @@ class Reporter:
         self._out.write(json.dumps(event) + "\n")
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, names: Mapping[Path, str]) -> str:
     if isinstance(error, FullscoreError):
-        return str(error)
+        return PAGE(error.message.renamed(names))
     logger.error("a run failed", exc_info=error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full: make room and transcribe the song again"

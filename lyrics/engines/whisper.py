@@ -36,7 +36,7 @@ from whisper.model import Whisper as Network
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from fullscore.engines import Progress, option, silent
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Message, fetch, told
 from lyrics.activity import HOP_S, Span, level_db, voiced_share, voiced_spans
 from lyrics.layout import lay_out
 from lyrics.syllables import syllabify
@@ -162,7 +162,9 @@ class Whisper:
         if not self._network.is_multilingual:
             if language and language.lower() not in ("en", "english"):
                 raise FullscoreError(
-                    f"these Whisper weights know only English, not '{language}'; choose a multilingual model"
+                    "these Whisper weights know only English, not '{language}'",
+                    "choose a multilingual model",
+                    language=language,
                 )
             return "en"
         if not language:
@@ -171,7 +173,9 @@ class Whisper:
         code = code if code in LANGUAGES else code[:2]
         if code not in tuple(LANGUAGES)[: self._network.num_languages]:
             raise FullscoreError(
-                f"Whisper doesn't know the language '{language}'; give an ISO 639-1 code such as en or es"
+                "Whisper doesn't know the language '{language}'",
+                "give an ISO 639-1 code such as en or es",
+                language=language,
             )
         return code
 
@@ -219,7 +223,9 @@ def load(weights: Path, device: torch.device) -> Network:
         checkpoint = torch.load(weights, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise FullscoreError(
-            f"there are no Whisper weights at {weights}; fetch them with: fullscore models fetch whisper"
+            "there are no Whisper weights at {weights}",
+            fetch("whisper-turbo"),
+            weights=weights,
         ) from error
     except Exception as error:  # torch.load fails in many ways on what isn't a checkpoint
         raise FullscoreError(_not_whisper(weights)) from error
@@ -235,10 +241,11 @@ def load(weights: Path, device: torch.device) -> Network:
     return network.to(device).eval()
 
 
-def _not_whisper(weights: Path) -> str:
-    return (
-        f"{weights} is not a checkpoint of openai-whisper, or it is damaged; delete it and fetch it again "
-        "with: fullscore models fetch whisper"
+def _not_whisper(weights: Path) -> Message:
+    return told(
+        "{weights} is not a checkpoint of openai-whisper, or it is damaged: delete it",
+        fetch("whisper-turbo", again=True),
+        weights=weights,
     )
 
 

@@ -86,7 +86,7 @@ def find_songs(folder: Path) -> tuple[Song, ...]:
     """
     if not folder.is_dir():
         raise FullscoreError(
-            f"there is no folder {folder}; give one that holds songs with their ground truth"
+            "there is no folder {folder}", "give one that holds songs with their ground truth", folder=folder
         )
     songs: dict[Path, Song] = {}
     for finder in FINDERS.values():
@@ -95,8 +95,11 @@ def find_songs(folder: Path) -> tuple[Song, ...]:
     if not songs:
         layouts = ", ".join(FINDERS)
         raise FullscoreError(
-            f"there is no song with ground truth in {folder}; the layouts known are {layouts} "
-            "(plain: song.wav beside song.notes.csv, song.beats.csv, song.txt …)"
+            "there is no song with ground truth in {folder}",
+            "the layouts known are {layouts} (plain: song.wav beside song.notes.csv, "
+            "song.beats.csv, song.txt …)",
+            folder=folder,
+            layouts=layouts,
         )
     return tuple(sorted(songs.values(), key=lambda song: song.name))
 
@@ -319,7 +322,7 @@ def _write_text(text: str, path: Path) -> None:
 
 def _write_match_beats(match: Path, path: Path) -> None:
     """A beat is the mean onset of the notes on it; in the bar it is counted from the score's positions."""
-    from evaluation.files import read_text
+    from fullscore.reading import read_text
 
     text = read_text(match)
     rate, units = (
@@ -336,7 +339,7 @@ def _write_match_beats(match: Path, path: Path) -> None:
 
 def _write_pop909_beats(beats: Path, counts: Path, path: Path) -> None:
     """The beats have two columns of bar lines, for two and for more beats a bar; the audio's says which."""
-    from evaluation.files import read_rows
+    from fullscore.reading import read_rows
 
     longest = max(float(row[1]) for row in read_rows(counts))
     column = 2 if longest > 3 else 1
@@ -351,7 +354,7 @@ def _write_pop909_beats(beats: Path, counts: Path, path: Path) -> None:
 
 def _write_pop909_key(key: Path, path: Path) -> None:
     """The key that lasts longest."""
-    from evaluation.files import read_rows
+    from fullscore.reading import read_rows
 
     lasting: dict[str, float] = {}
     for start, end, name in read_rows(key):
@@ -362,27 +365,37 @@ def _write_pop909_key(key: Path, path: Path) -> None:
 
 def _write_jamendo_words(words: Path, text: Path, path: Path) -> None:
     """Enhanced LRC of the words of ``text`` at the onsets of ``words``, which has a row for each of them."""
-    from evaluation.files import read_rows, read_text
+    from fullscore.reading import read_rows, read_text
 
     onsets = [float(row[0]) for row in read_rows(words)[1:]]
     lines = [line.split() for line in read_text(text).splitlines() if line.strip()]
     if sum(map(len, lines)) != len(onsets):
         raise FullscoreError(
-            f"{words} has {len(onsets)} words but {text} {sum(map(len, lines))}; give one version of both"
+            "{words} has {onset_count} words but {text} {word_count}",
+            "give one version of both",
+            words=words,
+            onset_count=len(onsets),
+            text=text,
+            word_count=sum(map(len, lines)),
         )
     times = iter(onsets)
     _write_text(_lrc([[(next(times), word) for word in line] for line in lines]), path)
 
 
 def _write_medleydb_stems(metadata: Path, recordings: Path, path: Path) -> None:
-    from evaluation.files import read_text
+    from fullscore.reading import read_text
 
     pattern = r"^    filename: (\S+)\n    instrument: (.+)$"
     kinds: dict[str, list[tuple[Path, int]]] = {}
     for name, instrument in re.findall(pattern, read_text(metadata), re.MULTILINE):
         recording = _first(recordings / Path(name).with_suffix(suffix) for suffix in (".flac", ".wav"))
         if recording is None:
-            raise FullscoreError(f"the stem {name} of {metadata} is not in {recordings}")
+            raise FullscoreError(
+                "the stem {name} of {metadata} is not in {recordings}",
+                name=name,
+                metadata=metadata,
+                recordings=recordings,
+            )
         kinds.setdefault(_stem_of(instrument), []).append((recording, 0))
     _write_stems(kinds, path)
 
@@ -470,7 +483,7 @@ class _Karaoke:
 
 def _ultrastar_song(path: Path) -> _Karaoke | None:
     """The song in ``path``, None where it is none. The first singer's of a duet."""
-    from evaluation.files import read_text
+    from fullscore.reading import read_text
 
     with path.open("rb") as file:
         if not file.read(16).lstrip(b"\xef\xbb\xbf").startswith(b"#"):
@@ -519,7 +532,9 @@ def _first(paths: Iterator[Path]) -> Path | None:
 def _found(pattern: str, text: str, path: Path) -> str:
     found = re.search(pattern, text, re.MULTILINE)
     if found is None:
-        raise FullscoreError(f"{path} is not a match file with a clock; give one of version 5 or before")
+        raise FullscoreError(
+            "{path} is not a match file with a clock", "give one of version 5 or before", path=path
+        )
     return found[1]
 
 

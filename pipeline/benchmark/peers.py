@@ -71,10 +71,14 @@ class Peer:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
         except subprocess.TimeoutExpired as error:
-            raise FullscoreError(f"{self.name} was not done after {WAIT_S:.0f} s") from error
+            raise FullscoreError(
+                "{name} was not done after {seconds:.0f} s", name=self.name, seconds=WAIT_S
+            ) from error
         if done.returncode or not out.is_file():
             said = done.stderr.strip().splitlines()
-            raise FullscoreError(f"{self.name} failed: {said[-1] if said else 'it made nothing'}")
+            raise FullscoreError(
+                "{name} failed: {said}", name=self.name, said=said[-1] if said else "it made nothing"
+            )
         return time.perf_counter() - started
 
 
@@ -117,9 +121,11 @@ def musescore(source: Path, out: Path) -> None:
             command, env=environment, capture_output=True, text=True, timeout=0.9 * WAIT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise FullscoreError(f"MuseScore was not done after {error.timeout:.0f} s") from error
+        raise FullscoreError("MuseScore was not done after {timeout:.0f} s", timeout=error.timeout) from error
     if not out.is_file():
-        raise FullscoreError(f"MuseScore made nothing of {source}: {done.stderr.strip()[-200:]}")
+        raise FullscoreError(
+            "MuseScore made nothing of {source}: {said}", source=source, said=done.stderr.strip()[-200:]
+        )
 
 
 def music21(source: Path, out: Path) -> None:
@@ -168,7 +174,12 @@ def peers_named(text: str) -> tuple[str, ...]:
     names = () if text == "none" else tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in PEERS:
-            raise FullscoreError(f"there is no peer '{name}': give all, none or some of {','.join(PEERS)}")
+            raise FullscoreError(
+                "there is no peer '{name}'",
+                "give all, none or some of {known}",
+                name=name,
+                known=",".join(PEERS),
+            )
     return names
 
 

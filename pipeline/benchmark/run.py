@@ -6,8 +6,8 @@ Every song (:mod:`pipeline.benchmark.datasets`) runs through the pipeline, one a
 process of its own (:mod:`pipeline.benchmark.song`); what each stage made is compared with the song's
 references, beside other programs on the same files (:mod:`pipeline.benchmark.peers`). A song that fails is a
 row with its reason. Each finished row is kept with the fingerprint of all that it depends on (the song's
-files, the settings, the versions), so a benchmark that was killed goes on after its last finished song;
-failed ones are tried again.
+files, the settings, the versions, our code), so a benchmark that was killed goes on after its last finished
+song; failed ones are tried again.
 
 What is left in OUT:
 
@@ -50,7 +50,8 @@ from typing import Any
 
 from evaluation.kinds import KINDS
 from evaluation.report import mean_scores
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Remedy
+from fullscore.fingerprint import all_code
 from pipeline.benchmark.compare import compare_results
 from pipeline.benchmark.datasets import Song, find_songs
 from pipeline.benchmark.page import write_page, write_tables
@@ -96,11 +97,15 @@ def run_benchmark(
     folders = dict(zip((song.name for song in songs), folder_names(called), strict=True))
     chosen = [song for song in songs if not only or any(text.lower() in song.name.lower() for text in only)]
     if not chosen:
-        raise FullscoreError(f"no song in {folder} is called like {', '.join(only)}")
+        raise FullscoreError(
+            "no song in {folder} is called like {names}", folder=folder, names=", ".join(only)
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FullscoreError(f"can't write to {out} ({error.strerror}): choose another with -o") from error
+        raise FullscoreError(
+            "can't write to {out} ({reason})", Remedy("choose output"), out=out, reason=error.strerror
+        ) from error
     versions = {"fullscore": version("fullscore"), "python": platform.python_version()}
     told = {
         peer: {
@@ -161,12 +166,15 @@ def run_benchmark(
 
 def read_results(path: Path) -> Results:
     """The results of another run, from its ``results.json`` or its folder. Raises FullscoreError."""
-    from evaluation.files import artefact, read_json
+    from evaluation.files import artefact
+    from fullscore.reading import read_json
 
     file = artefact(path, "results.json")
     results: Results = read_json(file)
     if not isinstance(results, dict) or results.get("format") != FORMAT:
-        raise FullscoreError(f"{file} is not the results.json of a benchmark of this version; run it again")
+        raise FullscoreError(
+            "{file} is not the results.json of a benchmark of this version", "run it again", file=file
+        )
     return results
 
 
@@ -217,7 +225,7 @@ def _read_row(file: Path) -> Row | None:
 
 
 def _fingerprint(song: Song, about: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(all_code().encode())
     told = {key: about[key] for key in ("format", "settings", "versions", "peers")}
     compared = {"kinds": sorted(song.references), "options": song.options, "any_octave": song.any_octave}
     digest.update(

@@ -23,12 +23,13 @@ import shutil
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from evaluation.kinds import KINDS
-from fullscore.errors import FullscoreError
+from fullscore.errors import TERMINAL, FullscoreError, Remedy, message_from
 from pipeline.benchmark.datasets import Song, find_songs
 from pipeline.benchmark.peers import PEERS
 from pipeline.settings import Settings
@@ -129,7 +130,7 @@ def do_song(job: Job) -> Row:
             name: {measure: stage[measure] for measure in ("seconds", "peak_memory_mb")}
             for name, stage in report["stages"].items()
         }
-        _measure(song, run, job, row, bool(report.get("chords")))
+        _measure(song, run, job, row, report)
         for name in job.peers:
             _measure_peer(name, song, run, job, row)
     write_json(row, row_file(job.out, job.folder))
@@ -150,7 +151,7 @@ def _transcribe(song: Song, run: Path, job: Job) -> dict[str, Any]:
 
 def _own_words(song: Song, job: Job) -> Path:
     """The reference's words as a singer has them: without the marks of a data set."""
-    from evaluation.files import read_text
+    from fullscore.reading import read_text
 
     folder = references_of(job.out, job.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -203,9 +204,9 @@ def settings_of(kind: str, song: Song, language: str | None) -> object:
     return made
 
 
-def _measure(song: Song, run: Path, job: Job, row: Row, chords: bool) -> None:
+def _measure(song: Song, run: Path, job: Job, row: Row, report: Mapping[str, Any]) -> None:
     for kind in song.references:
-        if reason := _not_made(kind, row, chords):
+        if reason := _not_made(kind, report):
             row["unmeasured"][kind] = reason
             continue
         try:
@@ -227,16 +228,17 @@ def _measure(song: Song, run: Path, job: Job, row: Row, chords: bool) -> None:
                 row["unmeasured"][f"{kind} (picture)"] = _sentence(error, job)
 
 
-def _not_made(kind: str, row: Row, chords: bool) -> str:
+def _not_made(kind: str, report: Mapping[str, Any]) -> str:
     """Why the run has nothing of its own to compare for this kind; empty where it has."""
-    if kind == "chords" and not chords:
+    if kind == "chords" and not report.get("chords"):
         return "no chord symbols were written (--chords on writes them for keyboards too)"
-    words = row["engines"].get("lyrics")
+    words = report["engines"].get("lyrics")
     if kind == "lyrics" and words == "text":
         return "the words were given"
     if kind in ("lyrics", "lyrics-timing") and words == "none":
-        told = [warning for warning in row["warnings"] if warning.startswith("no lyrics")]
-        return told[0] if told else "no words were looked for"
+        messages = map(message_from, report.get("messages", ()))
+        lacking = (str(message) for message in messages if message.remedy == Remedy("give words"))
+        return next(lacking, "no words were looked for")
     return ""
 
 
@@ -274,8 +276,14 @@ def _measure_peer(name: str, song: Song, run: Path, job: Job, row: Row) -> None:
 
 def _sentence(error: Exception, job: Job) -> str:
     """What went wrong, with files named from the benchmark's folders: results name no machine."""
-    told = str(error) if isinstance(error, FullscoreError) else f"unexpected {type(error).__name__}: {error}"
-    return told.replace(f"{job.data}/", "").replace(f"{job.out}/", "")
+
+    def named(path: Path) -> str:
+        folder = next((folder for folder in (job.data, job.out) if path.is_relative_to(folder)), None)
+        return path.relative_to(folder).as_posix() if folder else path.name
+
+    if isinstance(error, FullscoreError):
+        return replace(TERMINAL, path=named)(error.message)
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 # The process ------------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from demucs.hf import load_safetensors_model
 from safetensors import SafetensorError, safe_open
 
 from fullscore.engines import Progress, option, silent
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, fetch
 from separation.audio import Audio, fold, resample
 from separation.devices import choose_device, has_bfloat16
 from separation.stems import Stems
@@ -129,14 +129,17 @@ def load_bag(weights: Path) -> BagOfModels:
     bags = sorted(weights.glob("*.yaml")) if weights.is_dir() else []
     if len(bags) != 1:
         raise FullscoreError(
-            f"'{weights}' is not a folder of Demucs weights (one .yaml and its .safetensors files); "
-            "fetch them with: fullscore models fetch htdemucs"
+            "'{weights}' is not a folder of Demucs weights (one .yaml and its .safetensors files)",
+            fetch("htdemucs"),
+            weights=weights,
         )
     try:
         bag = yaml.safe_load(bags[0].read_text())
         signatures = [str(signature) for signature in bag["models"]]
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise FullscoreError(f"'{bags[0]}' doesn't list a bag of Demucs models: {error}") from error
+        raise FullscoreError(
+            "'{bag}' doesn't list a bag of Demucs models: {error}", bag=bags[0], error=error
+        ) from error
     models = [load_model(weights / f"{signature}.safetensors") for signature in signatures]
     return BagOfModels(models, bag.get("weights"), bag.get("segment")).eval()
 
@@ -148,24 +151,32 @@ def load_model(path: Path) -> Any:
             metadata = file.metadata() or {}
     except (OSError, SafetensorError) as error:
         raise FullscoreError(
-            f"the Demucs weights '{path}' are missing or broken ({error}); delete the folder and "
-            "fetch them again with: fullscore models fetch"
+            "the Demucs weights '{path}' are missing or broken ({error}): delete them",
+            fetch("htdemucs", again=True),
+            path=path,
+            error=error,
         ) from error
     named = metadata.get("klass")
     if named not in MODEL_CLASSES:
         raise FullscoreError(
-            f"'{path}' asks for the class '{named}', which is not a Demucs model: not loaded"
+            "'{path}' asks for the class '{named}', which is not a Demucs model: not loaded",
+            path=path,
+            named=named,
         )
     # The description of quantised states may name further classes to import; no model here needs one.
     if "structure" in metadata:
-        raise FullscoreError(f"'{path}' holds a quantised Demucs model, which is not supported: not loaded")
+        raise FullscoreError(
+            "'{path}' holds a quantised Demucs model, which is not supported: not loaded", path=path
+        )
     with warnings.catch_warnings():
         # Arguments of training that today's class no longer has.
         warnings.filterwarnings("ignore", "Dropping inexistant parameter")
         try:
             return load_safetensors_model(path)
         except (KeyError, TypeError, ValueError, RuntimeError, json.JSONDecodeError) as error:
-            raise FullscoreError(f"the Demucs weights '{path}' don't fit their model: {error}") from error
+            raise FullscoreError(
+                "the Demucs weights '{path}' don't fit their model: {error}", path=path, error=error
+            ) from error
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from evaluation.chords import (
     MEANINGS,
-    Chord,
     chord_scores,
     evaluate_chords,
     pool_chords,
@@ -19,6 +18,7 @@ from evaluation.chords import (
     to_harte,
 )
 from fullscore.errors import FullscoreError
+from notation.chord_labels import Chord
 
 LABELS = (
     "N", "X", "C", "C:maj", "C:maj/3", "A:min", "A:min7", "F#:maj7", "Gb:maj7", "G:7", "G:9", "G:13",

@@ -7,11 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from evaluation.beats import read_beats
 from evaluation.key import read_key
 from evaluation.meter import read_meter
 from evaluation.notes import read_notes
 from evaluation.scorefile import read_musicxml, read_score
+from transcription.beat_files import read_beats
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 SONG = FOLDER / "auld-lang-syne.ogg"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.beats import read_beats
 from evaluation.notes import read_notes
 from evaluation.report import compare_run, evaluate, mean_scores, summary, table
 from fullscore.errors import FullscoreError
+from transcription.beat_files import read_beats
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from evaluation.chords import Chord, played_chords, to_harte
+from evaluation.chords import to_harte
 from lyrics.layout import read_sheet
+from notation.chord_labels import Chord, played_chords
 from notation.chords import QUALITIES
 from notation.events import Bar, ChordSymbol
 from notation.meter import ScoreTime

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from fullscore.errors import FullscoreError
+from fullscore import fingerprint
+from fullscore.errors import FullscoreError, told
 from pipeline.workspace import STAGES_FOLDER, StageWork, Workspace
 
 
@@ -36,7 +37,7 @@ class Song:
     def _stems(self, job: StageWork) -> dict[str, Any]:
         self.done.append("stems")
         job.file("stem.txt").write_text("sound")
-        job.warn("quiet")
+        job.warn(told("{stem} is quiet", stem="bass"))
         return {"names": ["vocals"]}
 
     def _score(self, job: StageWork) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def test_a_second_run_does_nothing_again_and_keeps_the_warnings(tmp_path: Path) 
     assert song.done == ["stems", "score"]
     assert again.records["stems"].resumed
     assert again.records["stems"].result == {"names": ["vocals"]}
-    assert again.warnings == ("quiet",)
+    assert list(map(str, again.warnings)) == ["bass is quiet"]
 
 
 def test_an_override_redoes_only_the_stages_after_it(tmp_path: Path) -> None:
@@ -112,21 +113,25 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         Workspace(tmp_path / "file" / "song", False, ignore)
 
 
+def die(job: StageWork) -> dict[str, Any]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
 def test_a_kill_within_a_stage_goes_on_after_the_last_finished_one(tmp_path: Path) -> None:
     script = """
-import os, signal, sys
+import sys
 from pathlib import Path
 from pipeline.workspace import Workspace
-workspace = Workspace(Path(sys.argv[1]), False, lambda *_: None)
-workspace.stage("first", lambda job: {"n": 1}, inputs={})
-workspace.stage("second", lambda job: os.kill(os.getpid(), signal.SIGKILL), after=["first"], inputs={})
+from tests.pipeline.test_workspace import die, ignore
+workspace = Workspace(Path(sys.argv[1]), False, ignore)
+first = lambda job: {"n": 1}
+first.__module__ = die.__module__
+workspace.stage("first", first, inputs={})
+workspace.stage("second", die, after=["first"], inputs={})
 """
     root = Path(__file__).resolve().parents[2]
-    killed = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        check=False,
-    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=root, check=False)
     assert killed.returncode == -signal.SIGKILL
     workspace = Workspace(tmp_path, False, ignore)
     assert workspace.stage("first", lambda job: pytest.fail("done twice"), inputs={}) == {"n": 1}
@@ -141,3 +146,30 @@ def test_the_record_says_what_the_stage_cost(tmp_path: Path) -> None:
     assert record["seconds"] >= 0
     assert record["peak_memory_mb"] > 1
     assert record["files"] == ["stem.txt"]
+
+
+def test_a_stage_is_done_again_when_its_code_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    monkeypatch.syspath_prepend(code)
+    (code / "helper_of_a_stage.py").write_text("SHARE = 1\n")
+    (code / "some_stage.py").write_text(
+        "def work(job):\n    from helper_of_a_stage import SHARE\n    return {'share': SHARE}\n"
+    )
+    (code / "some_engine.py").write_text("GAIN = 1\n")
+
+    def run() -> bool:
+        """Whether the stage was taken from its record."""
+        for name in ("_source", "_digest", "_file_of"):
+            getattr(fingerprint, name).cache_clear()  # a new process reads the sources anew
+        from some_stage import work
+
+        workspace = Workspace(tmp_path / "song", False, ignore)
+        workspace.stage("some", work, inputs={}, engines=["some_engine"])
+        return workspace.records["some"].resumed
+
+    assert [run(), run()] == [False, True]
+    (code / "some_engine.py").write_text("GAIN = 2\n")
+    assert [run(), run()] == [False, True]
+    (code / "some_stage.py").write_text((code / "some_stage.py").read_text() + "\n\nREST = 0\n")
+    assert [run(), run()] == [False, True]

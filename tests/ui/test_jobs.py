@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from fullscore.engines import silent
 from fullscore.errors import FullscoreError
-from pipeline.plan import choose_lyricist, choose_separator
+from pipeline.plan import plan_run
 from pipeline.settings import Settings
 from tests.ui.conftest import SETTINGS
 from ui import worker
-from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean, for_page
+from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean
+from ui.wording import PAGE
 
 STAGES = ["audio", "separation", "notes", "performance", "beats", "lyrics", "score"]
 
@@ -204,14 +206,13 @@ def test_warnings_say_what_to_do_in_the_page(tmp_path: Path, monkeypatch: pytest
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
     settings = Settings(separator="auto", lyrics="auto")
+    plan = plan_run(settings, solo_piano=False)
     told = []
-    for warning in (
-        choose_separator(settings, False, lambda share, message: None).warning,
-        choose_lyricist(settings, True, lambda share, message: None).warning,
-    ):
+    for choice in (plan.separator, plan.lyricist):
+        warning = choice.ready(settings, silent).warning
         assert warning is not None
-        assert "fullscore models fetch" in warning
-        told.append(for_page(warning))
+        assert "fullscore models fetch" in str(warning)
+        told.append(PAGE(warning))
     assert not any(word in text for text in told for word in ("https://", "fullscore models", "--lyrics"))
     assert "fetch htdemucs in the tab Models" in told[0]
     assert "in the view Lyrics" in told[1]

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from fullscore.engines import Progress, option, silent
+from fullscore.engines import Progress, silent
 from separation.audio import Audio
-from transcription.beatgrid import BeatGrid, TimeSignature
+from transcription.beatgrid import BeatGrid, BeatHints, TimeSignature
 from transcription.beats.activations import Marks, marks_of, mean_marks
 from transcription.beats.clusters import Clusters, cluster_features, clusters_of, note_arrays
 from transcription.beats.note_tracker import Row, count_bars, follow, signature_of
@@ -54,19 +54,31 @@ at most so many second notes of triplets (tuned on held-out scores played straig
 
 
 @dataclass(frozen=True, slots=True)
-class BeatSettings:
-    """What the listener already knows."""
+class JointTrackerSettings:
+    """There is nothing to set."""
 
-    tempo: float | None = option(
-        None, "beats per minute, if known (in 6/8 of dotted quarters)", minimum=20.0, maximum=400.0
-    )
-    time_signature: TimeSignature | None = option(None, "time signature, if known, such as 3/4")
+
+class JointTracker:
+    """The engine ``joint``: beats from the notes and the sound together."""
+
+    def __init__(self, settings: JointTrackerSettings | None = None) -> None:
+        self.settings = settings or JointTrackerSettings()
+
+    def __call__(
+        self,
+        notes: Sequence[Note],
+        audio: Audio | None = None,
+        hints: BeatHints = BeatHints(),
+        progress: Progress = silent,
+    ) -> BeatGrid:
+        """The beats of a performance; see :func:`track_beats`."""
+        return track_beats(notes, audio, hints, progress)
 
 
 def track_beats(
     notes: Sequence[Note],
     audio: Audio | None = None,
-    settings: BeatSettings = BeatSettings(),
+    hints: BeatHints = BeatHints(),
     progress: Progress = silent,
 ) -> BeatGrid:
     """The beats, downbeats and meter of a performance, of which ``notes``, ``audio`` or both are given.
@@ -77,48 +89,48 @@ def track_beats(
     progress(0.0, "listening for onsets")
     drums = any(note.stem == "drums" for note in notes)
     if audio is not None and (drums or len(notes) < ENOUGH_NOTES):
-        grid = heard_beats(notes, audio, settings, progress)
+        grid = heard_beats(notes, audio, hints, progress)
     else:
-        grid = noted_beats(notes, settings)
+        grid = noted_beats(notes, hints)
     progress(1.0, "beats found")
     return grid
 
 
-def heard_beats(notes: Sequence[Note], audio: Audio, settings: BeatSettings, progress: Progress) -> BeatGrid:
+def heard_beats(notes: Sequence[Note], audio: Audio, hints: BeatHints, progress: Progress) -> BeatGrid:
     """Beats from sound, and from the notes heard in it if there are any."""
     events = events_of(notes, audio)
     start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
     end = max((note.offset for note in notes), default=audio.duration)
     progress(0.3, "looking for beats")
-    tempo = settings.tempo
+    tempo = hints.tempo
     if tempo is None and len(notes) >= ENOUGH_NOTES:
-        tempo = noted_beats(notes, settings).tempo
+        tempo = noted_beats(notes, hints).tempo
     has_drums = any(note.stem == "drums" for note in notes)
-    account = best_account(events, tempo, settings.time_signature, has_drums)
+    account = best_account(events, tempo, hints.time_signature, has_drums)
     if account is None:
-        return plain_grid(start, end, settings)
+        return plain_grid(start, end, hints)
     times = refined(account.times, events)
     start, end = min(start, float(events.times[0])), max(end, float(events.times[-1]))
     times, numbers = covering(times, account.places + 1, len(account.bar), start, end)
     return BeatGrid(tuple(times.tolist()), tuple(numbers.tolist()), account.signature)
 
 
-def noted_beats(notes: Sequence[Note], settings: BeatSettings) -> BeatGrid:
+def noted_beats(notes: Sequence[Note], hints: BeatHints) -> BeatGrid:
     """Beats from notes alone."""
     start = min((note.onset for note in notes), default=0.0)
     end = max((note.offset for note in notes), default=0.0)
     whole, times, marks = heard_marks(notes)
     if marks is None:
-        return plain_grid(start, end, settings)
+        return plain_grid(start, end, hints)
     row = follow(times, marks)
     if len(row.times) < 2:
-        return plain_grid(start, end, settings)
+        return plain_grid(start, end, hints)
     row = over_long_rests(row, times, whole.times)
     bars = count_bars(row, whole.times, marks)
     signature = signature_of(int(np.bincount(bars.sizes).argmax()), marks)
-    level = wanted_level(row, signature, settings)
+    level = wanted_level(row, signature, hints)
     row = divided(row, round(level)) if level > 1 else thinned(row, bars.numbers, round(1 / level))
-    given = settings.time_signature
+    given = hints.time_signature
     if given or level != 1:
         bars = count_bars(row, whole.times, marks, (given.beats_per_bar,) if given else None, level == 1)
         signature = given or signature_of(int(np.bincount(bars.sizes).argmax()), marks)
@@ -184,11 +196,11 @@ def over_long_rests(row: Row, shortened: Floats, times: Floats) -> Row:
     return Row(np.concatenate([*at, back[done:]]), np.concatenate([*cluster, row.cluster[done:]]))
 
 
-def wanted_level(row: Row, found: TimeSignature, settings: BeatSettings) -> float:
+def wanted_level(row: Row, found: TimeSignature, hints: BeatHints) -> float:
     """How many beats to count for each one found: what the wanted tempo, else the wanted meter, says."""
-    given = settings.time_signature
-    if settings.tempo:
-        pace = settings.tempo / 60.0 * float(np.median(np.diff(row.times)))
+    given = hints.time_signature
+    if hints.tempo:
+        pace = hints.tempo / 60.0 * float(np.median(np.diff(row.times)))
         return min(LEVELS, key=lambda level: abs(math.log(pace / level)))
     if given and given.compound and not found.compound and found.beats_per_bar == 3:
         return 1 / 3
@@ -216,10 +228,10 @@ def thinned(row: Row, numbers: Ints, together: int) -> Row:
     return Row(row.times[first::together], row.cluster[first::together])
 
 
-def plain_grid(start: float, end: float, settings: BeatSettings) -> BeatGrid:
+def plain_grid(start: float, end: float, hints: BeatHints) -> BeatGrid:
     """A steady count from ``start`` to beyond ``end``, at the wanted or the default tempo."""
-    signature = settings.time_signature or TimeSignature()
-    period = 60.0 / (settings.tempo or DEFAULT_TEMPO)
+    signature = hints.time_signature or TimeSignature()
+    period = 60.0 / (hints.tempo or DEFAULT_TEMPO)
     count = max(2, math.floor((end - start) / period) + 2)
     numbers = tuple(n % signature.beats_per_bar + 1 for n in range(count))
     return BeatGrid(tuple(start + n * period for n in range(count)), numbers, signature)

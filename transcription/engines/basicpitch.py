@@ -35,7 +35,7 @@ from scipy.signal import argrelmax
 from scipy.signal.windows import gaussian
 
 from fullscore.engines import Progress, option, silent
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, install
 from separation.audio import Audio, Samples
 from transcription.notes import Note
 
@@ -252,8 +252,8 @@ def packaged_model() -> Path:
         if path.is_file():
             return path
     raise FullscoreError(
-        "the Basic Pitch network is not installed here; "
-        "install it with: pip install --no-deps basic-pitch==0.4.0"
+        "the Basic Pitch network is not installed here",
+        install("pip install --no-deps basic-pitch==0.4.0"),
     )
 
 

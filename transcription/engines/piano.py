@@ -41,7 +41,7 @@ from transkun.LayersTransformer import MultiHeadAttentionKernel
 from transkun.Util import MelSpectrum, Spectrum, makeFrame
 
 from fullscore.engines import Progress, option, silent
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, install
 from separation.audio import Audio, resample
 from separation.devices import choose_device, has_bfloat16
 from transcription.notes import Note
@@ -140,8 +140,9 @@ def packaged_weights() -> tuple[Path, Path]:
     configuration, weights = folder / "2.0.conf", folder / "2.0.pt"
     if not (configuration.is_file() and weights.is_file()):
         raise FullscoreError(
-            f"the piano network's weights are missing from {folder}; "
-            "install them again with: pip install --force-reinstall --no-deps transkun"
+            "the piano network's weights are missing from {folder}",
+            install("pip install --force-reinstall --no-deps transkun"),
+            folder=folder,
         )
     return configuration, weights
 

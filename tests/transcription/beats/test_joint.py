@@ -9,7 +9,7 @@ import pytest
 
 from separation.audio import Audio
 from transcription.beatgrid import BeatGrid, TimeSignature
-from transcription.beats.joint import BeatSettings, track_beats
+from transcription.beats.joint import BeatHints, track_beats
 from transcription.notes import Note
 
 RATE = 22050
@@ -141,7 +141,7 @@ def test_swing_is_told_from_straight_eighths_and_triplets() -> None:
         tune = [(float(b) + part * step, n) for n, b in enumerate(beats) for part in places]
         notes = [Note(t, t + 0.15, 72 + (3 * n) % 8, 80) for t, n in tune]
         notes += [Note(float(b), float(b) + 0.3, 48 + 7 * (n % 2), 80) for n, b in enumerate(beats)]
-        assert track_beats(notes, settings=BeatSettings(tempo=130.0)).swing == swung
+        assert track_beats(notes, hints=BeatHints(tempo=130.0)).swing == swung
 
 
 def test_swing_keeps_the_beat() -> None:
@@ -154,13 +154,13 @@ def test_swing_keeps_the_beat() -> None:
 @pytest.mark.parametrize(("wanted", "factor"), [(60.0, 2), (120.0, 1)])
 def test_a_given_tempo_chooses_the_level(wanted: float, factor: int) -> None:
     beats = beats_at(118, 64)
-    grid = track_beats(oompah(beats, 4), settings=BeatSettings(tempo=wanted))
+    grid = track_beats(oompah(beats, 4), hints=BeatHints(tempo=wanted))
     assert grid.tempo == pytest.approx(118 / factor, rel=0.03)
 
 
 @pytest.mark.parametrize("signature", [TimeSignature(5, 4), TimeSignature(3, 4), TimeSignature(6, 8)])
 def test_a_given_time_signature_is_kept(signature: TimeSignature) -> None:
-    grid = track_beats(oompah(beats_at(118, 64), 4), settings=BeatSettings(time_signature=signature))
+    grid = track_beats(oompah(beats_at(118, 64), 4), hints=BeatHints(time_signature=signature))
     assert grid.time_signature == signature
     assert max(grid.numbers) == signature.beats_per_bar
 

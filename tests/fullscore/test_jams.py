@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from evaluation.jams import Observation, read_all_jams, read_jams
 from fullscore.errors import FullscoreError
+from fullscore.jams import Observation, read_all_jams, read_jams
 
 
 def written(path: Path, *annotations: Any) -> Path:

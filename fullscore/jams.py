@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.files import read_json
 from fullscore.errors import FullscoreError
+from fullscore.reading import read_json
 
 _FIELDS = ("time", "duration", "value", "confidence")
 
@@ -54,12 +54,20 @@ def read_all_jams(path: Path, *namespaces: str) -> tuple[Annotation, ...]:
     content = read_json(path)
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list) or not all(isinstance(entry, dict) for entry in annotations):
-        raise FullscoreError(f"{path} is not a JAMS file: it has no list of annotations; give another file")
+        raise FullscoreError(
+            "{path} is not a JAMS file: it has no list of annotations", "give another file", path=path
+        )
     there = [str(entry.get("namespace", "")) for entry in annotations]
     namespace = next((name for name in namespaces if name in there), None)
     if namespace is None:
         named = ", ".join(dict.fromkeys(there)) or "no annotations"
-        raise FullscoreError(f"{path} has {named}; it needs an annotation of {' or '.join(namespaces)}")
+        raise FullscoreError(
+            "{path} has {named}",
+            "it needs an annotation of {wanted}",
+            path=path,
+            named=named,
+            wanted=" or ".join(namespaces),
+        )
     return tuple(
         _annotation(entry, name, path)
         for entry, name in zip(annotations, there, strict=True)
@@ -78,7 +86,12 @@ def _annotation(entry: dict[str, Any], namespace: str, path: Path) -> Annotation
         rows = sorted((_observation(row) for row in data), key=lambda row: row.time)
     except (KeyError, TypeError, ValueError) as error:
         raise FullscoreError(
-            f"{path} has a broken annotation of {namespace} ({type(error).__name__}: {error}); mend it"
+            "{path} has a broken annotation of {namespace} ({kind}: {error})",
+            "mend it",
+            path=path,
+            namespace=namespace,
+            kind=type(error).__name__,
+            error=error,
         ) from error
     return Annotation(namespace, tuple(rows), str(source or ""))
 
