@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from fullscore.errors import FullscoreError
+from fullscore.errors import FullscoreError, Warn
 from separation.audio import (
     Audio,
     AudioInfo,
@@ -204,9 +204,16 @@ def test_a_few_samples_are_resampled_to_as_many_as_they_last(length: int, given:
     assert np.abs(resampled.samples).max(initial=0) < 1.5
 
 
+def into(warnings: list[str]) -> Warn:
+    """A warn callable that keeps the sentences."""
+    return lambda message: warnings.append(str(message))
+
+
 def test_what_a_recording_lacks_is_told() -> None:
     def told(samples: np.ndarray, rate: int = RATE, channels: int = 1) -> tuple[str, ...]:
-        return shortcomings("x", AudioInfo(None, rate, channels, "", ""), Audio(samples, RATE))
+        return tuple(
+            map(str, shortcomings("x", AudioInfo(None, rate, channels, "", ""), Audio(samples, RATE)))
+        )
 
     sound = tone(2.0).astype(np.float32)[None]
     assert told(sound) == ()
@@ -220,8 +227,8 @@ def test_silence_and_a_fifth_of_a_second_are_sound_too(tmp_path: Path) -> None:
     warnings: list[str] = []
     soundfile.write(tmp_path / "x.wav", np.zeros(RATE), RATE)
     soundfile.write(tmp_path / "y.wav", tone(0.2), RATE)
-    assert not decode(tmp_path / "x.wav", warn=warnings.append).samples.any()
-    assert decode(tmp_path / "y.wav", warn=warnings.append).duration == pytest.approx(0.2)
+    assert not decode(tmp_path / "x.wav", warn=into(warnings)).samples.any()
+    assert decode(tmp_path / "y.wav", warn=into(warnings)).duration == pytest.approx(0.2)
     assert warnings == []
 
 
@@ -230,7 +237,7 @@ def test_samples_that_are_no_numbers_become_silence_and_are_reported(tmp_path: P
     samples = tone(0.5)
     samples[[100, 200, 300]] = np.nan, np.inf, -np.inf
     soundfile.write(tmp_path / "x.wav", samples, RATE, subtype="FLOAT")
-    audio = decode(tmp_path / "x.wav", channels=None, warn=warnings.append)
+    audio = decode(tmp_path / "x.wav", channels=None, warn=into(warnings))
     assert not audio.samples[0, [100, 200, 300]].any()
     assert audio.samples[0, 400] == samples[400]
     assert len(warnings) == 1
@@ -240,7 +247,7 @@ def test_samples_that_are_no_numbers_become_silence_and_are_reported(tmp_path: P
 def test_a_clipped_recording_is_reported(tmp_path: Path) -> None:
     warnings: list[str] = []
     soundfile.write(tmp_path / "x.wav", np.clip(4 * tone(1.0), -1, 1), RATE)
-    decode(tmp_path / "x.wav", warn=warnings.append)
+    decode(tmp_path / "x.wav", warn=into(warnings))
     assert len(warnings) == 1
     assert "clipped" in warnings[0]
 
@@ -250,7 +257,7 @@ def test_a_truncated_recording_gives_what_there_is_and_says_so(tmp_path: Path, n
     path, warnings = tmp_path / name, list[str]()
     soundfile.write(path, np.random.default_rng(0).uniform(-0.3, 0.3, (10 * RATE, 2)), RATE)
     os.truncate(path, path.stat().st_size // 2)
-    audio = decode(path, warn=warnings.append)
+    audio = decode(path, warn=into(warnings))
     assert 4.5 < audio.duration < 5.5
     assert any("ends early" in warning for warning in warnings)
 
@@ -260,7 +267,7 @@ def test_a_damaged_middle_is_passed_over(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[20000:24000] = bytes(4000)
     path.write_bytes(content)
-    audio = decode(path, warn=warnings.append)
+    audio = decode(path, warn=into(warnings))
     assert audio.duration > 3
     assert warnings
 
@@ -328,7 +335,7 @@ def test_flac_keeps_24_bits_and_sums(tmp_path: Path) -> None:
 def test_flac_clips_what_it_can_not_hold_and_says_so(tmp_path: Path) -> None:
     warnings: list[str] = []
     write_flac(
-        Audio(np.array([[0.5, 1.5, -2.0, 1.0]], np.float32), RATE), tmp_path / "x.flac", warnings.append
+        Audio(np.array([[0.5, 1.5, -2.0, 1.0]], np.float32), RATE), tmp_path / "x.flac", into(warnings)
     )
     assert decode(tmp_path / "x.flac", channels=None).samples[0] == pytest.approx([0.5, 1, -1, 1], abs=2**-22)
     assert warnings == ["2 samples of 'x.flac' were beyond full scale and are clipped"]
