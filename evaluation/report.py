@@ -24,13 +24,16 @@ Measures = dict[str, Any]
 """The measures of one comparison by name; a name such as ``stems`` may hold measures by stem."""
 
 
-def evaluate(kind: str, reference: Path, estimate: Path, settings: object | None = None) -> Measures:
+def evaluate(
+    kind: str, reference: str | Path, estimate: str | Path, settings: object | None = None
+) -> Measures:
     """The measures of two files of ``kind``, or of two folders of them (:func:`evaluate_folders`).
 
     Either file may be the folder of a run. ``settings`` are of the class that the kind names, its
     defaults if None. Raises FullscoreError where a path can't be read as that kind.
     """
     chosen = kind_named(kind)
+    reference, estimate = Path(reference), Path(estimate)
     for path in (reference, estimate):
         if not path.exists():
             raise FullscoreError("there is no file or folder {path}", "check its name", path=path)

@@ -25,7 +25,7 @@ def main() -> None:
     made = transcribe(SONG, out, Settings(lyrics=str(SONG.with_suffix(".txt"))), progress=say)
     for warning in made.warnings:
         print(f"  note: {warning}")
-    print(f"\nThe score: {made.score}\n\nCompared with the example's reference:\n")
+    print(f"\nThe score: {made.musicxml}\n\nCompared with the example's reference:\n")
     print(summary(compare_run(made.folder, plain_references(SONG.with_suffix("")))))
 
 

@@ -300,7 +300,7 @@ def _transcribe(given: argparse.Namespace) -> int:
         done += 1
         for warning in made.warnings:
             print(f"  note: {warning}", file=sys.stderr)
-        print(made.score)
+        print(made.musicxml)
     for song_name, reason in failures.items():
         _say_failed(reason if song_name in reason else f"{song_name}: {reason}")
     if done + len(failures) > 1:

@@ -65,7 +65,7 @@ def history(folder: Path) -> History:
 
 
 def correct(
-    folder: Path, song: Path, corrections: Corrections, progress: StageProgress = quiet
+    folder: str | Path, song: str | Path, corrections: Corrections, progress: StageProgress = quiet
 ) -> Transcription:
     """Let ``corrections`` hold in a song's folder: all of them, for they replace those made before.
 
@@ -75,7 +75,7 @@ def correct(
 
 
 def correct_words(
-    folder: Path, song: Path, text: str, *, again: bool = False, progress: StageProgress = quiet
+    folder: str | Path, song: str | Path, text: str, *, again: bool = False, progress: StageProgress = quiet
 ) -> Transcription:
     """Replace the words by ``text``: one sung line a row, a blank row before each section.
 
@@ -89,19 +89,20 @@ def correct_words(
     return _change(folder, song, progress, change)
 
 
-def undo(folder: Path, song: Path, progress: StageProgress = quiet) -> Transcription:
+def undo(folder: str | Path, song: str | Path, progress: StageProgress = quiet) -> Transcription:
     """Take the last correction back. Raises FullscoreError if there is none."""
     return _change(folder, song, progress, lambda run: run.history.back())
 
 
-def redo(folder: Path, song: Path, progress: StageProgress = quiet) -> Transcription:
+def redo(folder: str | Path, song: str | Path, progress: StageProgress = quiet) -> Transcription:
     """Make the correction again that was undone last. Raises FullscoreError if there is none."""
     return _change(folder, song, progress, lambda run: run.history.forth())
 
 
 def _change(
-    folder: Path, song: Path, progress: StageProgress, change: Callable[[_Run], History]
+    folder: str | Path, song: str | Path, progress: StageProgress, change: Callable[[_Run], History]
 ) -> Transcription:
+    folder, song = Path(folder), Path(song)
     _report_of(folder)
     with _locks[folder.resolve()]:
         try:

@@ -35,13 +35,14 @@ class Notated:
     duration: float
 
 
-def notate_file(midi: Path, score: Path, settings: Settings = Settings()) -> Notated:
+def notate_file(midi: str | Path, score: str | Path, settings: Settings = Settings()) -> Notated:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says; what was written.
 
     Beats are found from the notes, unless the file was made from a score and states its bars, or the settings
     name a file of beats. What the settings say of beats, tempo, time signature, key, pick-up, chords and
     simplicity wins over what the file states; the others need a recording. Raises FullscoreError.
     """
+    midi, score = Path(midi), Path(score)
     if score.suffix.lower() not in SCORE_SUFFIXES:
         raise FullscoreError(
             "'{score}' is no score: call it {suffixes} or {last}",

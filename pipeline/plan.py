@@ -303,6 +303,26 @@ def make_engine(choice: Choice, settings: Settings, *, stem: str | None = None) 
     return engine(choice.weights, chosen, device=settings.device) if spec.weights else engine(chosen)
 
 
+def load_engine(
+    name: str,
+    weights: str | Path | None = None,
+    *,
+    settings: Settings = Settings(),
+    progress: Progress = silent,
+    **options: Any,
+) -> Any:
+    """An engine by its name, ready to be called, with its ``options``.
+
+    Its weights, where it has any, are those at ``weights``, else those of the catalogue, fetched if need be.
+    Raises FullscoreError for a name or an option that doesn't exist, and where the engine can't run here.
+    """
+    spec = spec_of(name)
+    wanted = _best_whisper() if spec.weights == "whisper" else spec.weights
+    choice = Choice(name, spec, Path(weights) if weights else wanted).ready(settings, progress)
+    given = tuple((name, option, str(value)) for option, value in options.items())
+    return make_engine(choice, replace(settings, options=(*settings.options, *given)))
+
+
 def spec_of(name: str) -> EngineSpec:
     """The engine called ``name``, of whatever stage. Raises FullscoreError where there is none."""
     for registry in REGISTRIES.values():

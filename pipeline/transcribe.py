@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fullscore.errors import Remedy, told
+from fullscore.errors import FullscoreError, Remedy, told
 from pipeline.corrections import CORRECTIONS, Corrections, read_history
 from pipeline.plan import check_means, plan_run
 from pipeline.report import write_report
@@ -31,6 +31,10 @@ from pipeline.stages.score import write_score
 from pipeline.stages.separation import separate
 from pipeline.workspace import StageProgress, Workspace
 
+if TYPE_CHECKING:
+    from music21.stream import Score
+    from pandas import DataFrame
+
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
@@ -44,9 +48,53 @@ class Transcription:
         return tuple(self.report["warnings"])
 
     @property
-    def score(self) -> Path:
-        """The MusicXML score."""
+    def musicxml(self) -> Path:
+        """The score's file."""
         return self.folder / "score.musicxml"
+
+    @property
+    def score(self) -> Score:
+        """The score as music21 reads it."""
+        from music21 import converter
+
+        return converter.parse(self.musicxml)
+
+    @property
+    def notes(self) -> DataFrame:
+        """The notes that count, a row each: stem, onset and offset (seconds), pitch (MIDI), velocity,
+        confidence."""
+        from pandas import DataFrame
+
+        from transcription.notes_io import read_notes_json
+
+        columns = ["stem", "onset", "offset", "pitch", "velocity", "confidence"]
+        rows = read_notes_json(self.folder / "notes.json")
+        return DataFrame([[getattr(note, name) for name in columns] for note in rows], columns=columns)
+
+    def pages(self) -> list[str]:
+        """The engraved pages, as SVG."""
+        return [path.read_text(encoding="utf-8") for path in sorted(self.folder.glob("score-*.svg"))]
+
+    def show(self) -> None:
+        """Show the engraved pages in a notebook. Raises FullscoreError where there is none."""
+        try:
+            from IPython.core.getipython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            notebook = None
+        else:
+            notebook = get_ipython()
+        if notebook is None:
+            raise FullscoreError(
+                "there is no notebook here to show the score in",
+                "open {pdf}",
+                pdf=self.folder / "score.pdf",
+            )
+        display(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of a transcription."""
+        return "".join(f'<div style="background: white">{page}</div>' for page in self.pages())
 
 
 def quiet(stage: str, fraction: float, message: str) -> None:

@@ -74,7 +74,7 @@ def test_a_song_goes_through_demucs_and_whisper(
     assert stems == ["bass", "drums", "other", "vocals"]
     assert made.report["engines"]["separation"] == "htdemucs"
     assert made.report["engines"]["lyrics"] == "whisper"
-    assert made.score.is_file()
+    assert made.musicxml.is_file()
 
 
 def test_other_weights_make_another_result(song: Path, tmp_path: Path, demucs_folder: Path) -> None:

@@ -187,8 +187,7 @@ class BasicPitch:
 
     def __call__(self, audio: Audio, progress: Progress = silent) -> tuple[Note, ...]:
         """The notes of ``audio``, by onset and pitch."""
-        heard = self.listen(audio, progress)
-        return notes_from(heard, self.settings)
+        return self.notes(self.listen(audio, progress))
 
     def listen(self, audio: Audio, progress: Progress = silent) -> Heard:
         """The network's posteriorgrams of the whole of ``audio``."""
@@ -212,6 +211,10 @@ class BasicPitch:
         if self.settings.as_published:
             times = published_times(len(times))
         return Heard(note, onset, contour, level[:, 0], times)
+
+    def notes(self, heard: Heard) -> tuple[Note, ...]:
+        """The notes in what was heard, by onset and pitch."""
+        return notes_from(heard, self.settings)
 
     def _run(self, batch: Samples) -> list[Posteriorgram]:
         outputs = [f"StatefulPartitionedCall:{index}" for index in (1, 2, 0)]

@@ -96,6 +96,22 @@ class DrumsSettings:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DrumActivations:
+    """What is heard of the drums in ``DRUMS`` (then the free components), of shape (components, frames).
+
+    ``amplitudes`` are without the bands' emphasis; ``duration`` is the recording's (seconds).
+    """
+
+    activations: Matrix
+    amplitudes: Matrix
+    duration: float
+
+
+_NOTHING = np.zeros((len(DRUMS), 0), np.float32)
+NO_ACTIVATIONS = DrumActivations(_NOTHING, _NOTHING, 0.0)
+
+
 class Drums:
     """The strokes of kick, snare and hi-hat."""
 
@@ -104,21 +120,31 @@ class Drums:
 
     def __call__(self, audio: Audio, progress: Progress = silent) -> tuple[Note, ...]:
         """The strokes in ``audio``, by onset, then key."""
+        found = self.notes(self.listen(audio, progress))
+        progress(1.0, "telling the drums apart")
+        return found
+
+    def listen(self, audio: Audio, progress: Progress = silent) -> DrumActivations:
+        """How strongly each drum is struck in every frame of ``audio``."""
         if audio.duration < HOP_S:
-            return ()
+            return NO_ACTIVATIONS
         progress(0.0, "listening for drums")
         rises = band_rises(band_magnitudes(audio))
         if float(rises.max()) < SILENCE:
-            return ()
+            return NO_ACTIVATIONS
         progress(0.4, "telling the drums apart")
-        activations, amplitudes = factorise(rises, progress)
+        return DrumActivations(*factorise(rises, progress), audio.duration)
+
+    def notes(self, heard: DrumActivations) -> tuple[Note, ...]:
+        """The strokes in the activations, by onset, then key."""
+        if not heard.activations.size:
+            return ()
         notes: list[Note] = []
-        part = amplitudes / np.maximum(amplitudes.sum(axis=0), FLOOR)
+        part = heard.amplitudes / np.maximum(heard.amplitudes.sum(axis=0), FLOOR)
         for index, drum in enumerate(DRUMS):
             if drum.key is not None:
-                heard = np.where(part[index] >= drum.part, activations[index], np.float32(0.0))
-                notes += strokes(heard, drum, self.settings.sensitivity, audio.duration)
-        progress(1.0, "telling the drums apart")
+                own = np.where(part[index] >= drum.part, heard.activations[index], np.float32(0.0))
+                notes += strokes(own, drum, self.settings.sensitivity, heard.duration)
         return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
 
 

@@ -136,13 +136,15 @@ class Evidence:
 
     ``pitch`` of shape (frames, pitches) sums over pitches to the probability that the frame is sung;
     ``onset`` of shape (frames, 88) is Basic Pitch's; ``swell`` (frames,) says from 0 to 1 how clearly the
-    level comes out of a dip; ``level_db`` (frames,) is relative to the loud frames.
+    level comes out of a dip; ``level_db`` (frames,) is relative to the loud frames. ``duration`` is that of
+    the recording (seconds).
     """
 
     pitch: npt.NDArray[np.float16]
     onset: Array
     swell: Array
     level_db: Array
+    duration: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +172,15 @@ class Singing:
         """The notes sung in ``audio``, in order, never two at once."""
         evidence = self.listen(audio, progress)
         progress(0.9, "finding notes")
-        segments = decode_notes(evidence, self.grid, self.centers)
-        notes = (self._note(segment, evidence, audio.duration) for segment in segments)
-        found = [note for note in notes if note is not None]
+        found = self.notes(evidence)
         progress(1.0, "finding notes")
+        return found
+
+    def notes(self, evidence: Evidence) -> tuple[Note, ...]:
+        """The notes that the evidence speaks for, in order, never two at once."""
+        segments = decode_notes(evidence, self.grid, self.centers)
+        notes = (self._note(segment, evidence) for segment in segments)
+        found = [note for note in notes if note is not None]
         return tuple(found if self.settings.doubtful else without_doubtful(found))
 
     def listen(self, audio: Audio, progress: Progress = silent) -> Evidence:
@@ -181,9 +188,8 @@ class Singing:
         heard = self._network.listen(audio, lambda share, message: progress(0.7 * share, message))
         frames = len(heard.times)
         if not frames:
-            return Evidence(
-                np.empty((0, len(self.grid)), np.float16), heard.onset, *np.empty((2, 0), np.float32)
-            )
+            nothing = np.empty(0, np.float32)
+            return Evidence(np.empty((0, len(self.grid)), np.float16), heard.onset, nothing, nothing, 0.0)
         samples = np.concatenate(list(at_model_rate(audio)))
         side = np.concatenate(list(at_model_rate(side_of(audio)))) if audio.channels == 2 else None
         level = level_db(samples, frames, YIN_WINDOW)
@@ -199,11 +205,11 @@ class Singing:
             contour = contour_at(heard.contour[block], self.grid)
             pitch[block] = join(yin, contour, salience, clear) * gate[block, None]
         swell = swells(level_db(samples, frames, SWELL_WINDOW)).astype(np.float32)
-        return Evidence(pitch, heard.onset, swell, (level - loud).astype(np.float32))
+        return Evidence(pitch, heard.onset, swell, (level - loud).astype(np.float32), audio.duration)
 
-    def _note(self, segment: Segment, evidence: Evidence, duration: float) -> Note | None:
+    def _note(self, segment: Segment, evidence: Evidence) -> Note | None:
         """The note of a segment; None if it is too short or nothing is left of it."""
-        onset, offset = segment.start * HOP_S, min(segment.stop * HOP_S, duration)
+        onset, offset = segment.start * HOP_S, min(segment.stop * HOP_S, evidence.duration)
         if offset - onset < max(self.settings.shortest_s, HOP_S / 2):
             return None
         f0, sung = follow(evidence.pitch[segment.start : segment.stop], self.grid, segment.center)
