@@ -24,7 +24,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import unicodedata
@@ -37,6 +36,7 @@ from typing import Any, Literal
 
 from fullscore.errors import FullscoreError, ignore, message_from
 from fullscore.files import AUDIO_SUFFIXES, whole_file
+from fullscore.launch import command
 from pipeline.settings import Settings
 from pipeline.workspace import STAGES_FOLDER, write_json
 from ui.warm import WarmProcesses
@@ -638,17 +638,14 @@ def _start(folder: Path, limit: int) -> subprocess.Popen[str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = str(max(1, cores // limit))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), share)
-    root = str(Path(__file__).resolve().parents[1])
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     with (folder / LOG).open("w") as log:
         return subprocess.Popen(
-            # -P: what lies in the job's folder is nothing to import.
-            [sys.executable, "-P", "-m", "ui.worker"],
+            command("ui.worker"),
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={**threads, **os.environ, "PYTHONPATH": paths},
+            env={**threads, **os.environ},
             text=True,
             encoding="utf-8",
             start_new_session=True,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fullscore.errors import FullscoreError
+from fullscore.launch import command
 
 if TYPE_CHECKING:
     from transcription.notes import Note
@@ -67,9 +68,9 @@ class Peer:
         Raises FullscoreError with the last that the process said.
         """
         started = time.perf_counter()
-        command = [sys.executable, "-m", "pipeline.benchmark.peers", self.name, str(source), str(out)]
+        launched = command("pipeline.benchmark.peers", self.name, str(source), str(out))
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+            done = subprocess.run(launched, capture_output=True, text=True, timeout=WAIT_S, check=False)
         except subprocess.TimeoutExpired as error:
             raise FullscoreError(
                 "{name} was not done after {seconds:.0f} s", name=self.name, seconds=WAIT_S

@@ -40,7 +40,6 @@ import logging
 import platform
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -52,6 +51,7 @@ from evaluation.kinds import KINDS
 from evaluation.report import mean_scores
 from fullscore.errors import FullscoreError, Remedy
 from fullscore.fingerprint import all_code
+from fullscore.launch import command
 from pipeline.benchmark.compare import compare_results
 from pipeline.benchmark.datasets import Song, find_songs
 from pipeline.benchmark.page import write_page, write_tables
@@ -186,7 +186,7 @@ def _in_a_process(song: Song, job: Job) -> Row:
         told = Path(scratch) / "job.json"
         job.write(told)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.benchmark.song", str(told)],
+            command("pipeline.benchmark.song", str(told)),
             stdin=subprocess.PIPE,
             stdout=said,
             stderr=said,
