@@ -9,7 +9,6 @@ The page holds no music logic: it calls the pipeline and the evaluation, in proc
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import platformdirs
 
 from evaluation.kinds import KINDS
 from fullscore.errors import FullscoreError
@@ -55,7 +55,7 @@ WITH_SONG = "(song, ...more) => [window.fullscore.song(), ...more]"
 
 def results_folder() -> Path:
     """Where songs are kept if nobody says where."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fullscore" / "songs"
+    return platformdirs.user_data_path("fullscore", appauthor=False) / "songs"
 
 
 def launch(

@@ -69,7 +69,7 @@ def test_notating_imports_only_what_notes_need(tmp_path: Path) -> None:
     file.save(tmp_path / "played.mid")
     code = (
         "import sys, pipeline.cli; pipeline.cli.main(['notate', 'played.mid', '-o', 'score.musicxml']);"
-        "print({'av', 'fontTools', 'scipy', 'soundfile', 'typst', 'verovio'} & set(sys.modules))"
+        "print({'av', 'fontTools', 'http', 'scipy', 'soundfile', 'typst', 'verovio'} & set(sys.modules))"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
