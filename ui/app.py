@@ -109,7 +109,7 @@ def build(jobs: Jobs, *, shared: bool = False, keep_hours: float = 24.0) -> gr.B
     swept = (SWEPT_EVERY_S, max(SWEPT_EVERY_S, round(3600 * keep_hours)))
     page = gr.Blocks(title="Fullscore", analytics_enabled=False, fill_width=True, delete_cache=swept)
     with page:
-        gr.HTML(views.HEADER_SHARED if shared else views.HEADER)
+        gr.HTML(views.header(shared))
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Transcribe", id="transcribe"):
                 _transcribe_tab(jobs)
