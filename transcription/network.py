@@ -6,6 +6,9 @@ uses them, named as torch names them with ``_`` for ``.`` (``enter_weight``, ``g
 Conventions: sequences are float32 arrays of shape ``(time, features)``; a recurrent layer runs in both
 directions and returns ``(time, 2 * width)``, forward first, as torch's bidirectional ``GRU`` does. What is
 made of outputs is made row by row; scipy.special has it too, but takes longer to import than numpy.
+
+Why not onnxruntime: ``notate`` as a whole took 1.06 of the time for a few bars, .94 for 3 minutes, 30 to 47
+MB more, and its rounding (2e-5) changed one score of 28.
 """
 
 from __future__ import annotations
