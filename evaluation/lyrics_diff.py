@@ -14,7 +14,6 @@ in an alignment of all tokens, which may place a few of them elsewhere.
 from __future__ import annotations
 
 import difflib
-import html
 import os
 import sys
 import unicodedata
@@ -180,6 +179,17 @@ class Row:
     marks: tuple[Mark, ...]
     starts_section: bool = False
 
+    @property
+    def shown(self) -> tuple[Mark, ...]:
+        """Without the breaks that both have: the rows show those."""
+        return tuple(mark for mark in self.marks if mark.kind not in SIGNS or mark.verdict != "hit")
+
+    @property
+    def wrong(self) -> bool:
+        """Whether any word differs by more than case."""
+        words = counts(self.marks, "word")
+        return words.total() > words["hit"] + words["case"]
+
 
 def rows_of(marks: Sequence[Mark]) -> Iterator[Row]:
     """The marks in rows: each line break ends one, with the section break that follows it."""
@@ -267,77 +277,16 @@ def to_text(marks: Sequence[Mark], scores: Scores, coloured: bool = False) -> st
 
 # As a page ----------------------------------------------------------------------------------------------
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --faint: #8a8a8a; --rule: #ddd;
-  --missed: #b3261e; --missed-on: #fbe4e2; --added: #17683a; --added-on: #dcf2e3;
-  --case: #8a5a00; --case-on: #fdf0cf; }
-@media (prefers-color-scheme: dark) { :root {
-  --paper: #16181b; --ink: #e8e8e8; --faint: #8d9299; --rule: #33373d;
-  --missed: #ff9b93; --missed-on: #47201d; --added: #7fdca2; --added-on: #173a25;
-  --case: #f0c66a; --case-on: #40340f; } }
-body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.7 system-ui, sans-serif; }
-h1 { font-size: 1.2rem; margin: 0 0 .5rem; }
-p { margin: 0; }
-.legend { margin: .7rem 0 1.2rem; padding-bottom: .7rem; border-bottom: 1px solid var(--rule); }
-.row { display: flex; gap: 1rem; }
-.row > b { flex: 0 0 2.5rem; text-align: right; font-weight: 400; color: var(--faint); user-select: none;
-  font-variant-numeric: tabular-nums; }
-.row > span { flex: 1; overflow-wrap: anywhere; }
-.section { margin-top: 1.2rem; }
-.wrong > b { color: var(--missed); font-weight: 700; }
-del, ins, mark { border-radius: .2em; padding: 0 .15em; }
-del { color: var(--missed); background: var(--missed-on); }
-ins { color: var(--added); background: var(--added-on); text-underline-offset: .2em; }
-.sign { text-decoration: none; font-weight: 700; }
-mark { color: var(--case); background: var(--case-on); }
-i { opacity: .85; }
-"""
-
 
 def to_html(marks: Sequence[Mark], scores: Scores, title: str) -> str:
     """A page that needs no other file. Numbers of lines with wrong words are marked."""
+    from fullscore.templates import templates_of
 
-    def shown(mark: Mark) -> str:
-        before, after = (html.escape(text or "") for text in (mark.reference, mark.estimate))
-        if sign := SIGNS.get(mark.kind):
-            before = after = sign
-            if mark.verdict == "hit":
-                return ""
-        sort = "" if mark.kind == "word" else ' class="sign"'
-        match mark.verdict:
-            case "hit":
-                text = before
-            case "case":
-                text = f'<mark title="written {after}">{before}</mark>'
-            case "deletion":
-                text = f"<del{sort}>{before}</del>"
-            case "insertion":
-                text = f"<ins{sort}>{after}</ins>"
-            case _:
-                text = f"<del>{before}</del><ins>{after}</ins>"
-        return f"<i>{text}</i>" if mark.nonlexical else text
-
-    body: list[str] = []
-    for row in rows_of(marks):
-        line = ""
-        for mark in row.marks:
-            piece = shown(mark)
-            line += piece if mark.joined or not line or not piece else f" {piece}"
-        classes = "row" + (" section" if row.starts_section else "")
-        words = counts(row.marks, "word")
-        classes += " wrong" if words.total() > words["hit"] + words["case"] else ""
-        body.append(f'<div class="{classes}"><b>{row.number or ""}</b><span dir="auto">{line}</span></div>')
-    name = html.escape(title)
-    totals = "".join(f"<p>{html.escape(line)}</p>" for line in _totals(marks, scores))
-    vocables = " · <i>non-lexical</i>" if any(mark.nonlexical for mark in marks) else ""
-    legend = (
-        "<del>missed</del> · <ins>added</ins> · <del>right</del><ins>wrong</ins> · "
-        f'<mark title="written case">Case</mark> differs{vocables} · ⏎ line break · ¶ section break'
-    )
-    return (
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{name}</title>\n<style>{_STYLE}</style>\n<h1>{name}</h1>\n{totals}\n"
-        f'<p class="legend">{legend}</p>\n' + "\n".join(body) + "\n</html>\n"
+    template = templates_of("evaluation").get_template("lyrics_diff.html")
+    return template.render(
+        title=title,
+        totals=_totals(marks, scores),
+        vocables=any(mark.nonlexical for mark in marks),
+        signs=SIGNS,
+        rows=list(rows_of(marks)),
     )

@@ -86,7 +86,7 @@ class Wording:
 
 TERMINAL = Wording(
     {
-        "fetch": "fetch them with: fullscore models fetch {model}",
+        "fetch": "fetch them while online with: fullscore models fetch {model}",
         "fetch again": "try again with: fullscore models fetch {model}",
         "install": "install it with: {command}",
         "choose device": "use --device cpu or auto",

@@ -296,9 +296,9 @@ def _calibrated(scores: Floats, expected: int) -> Floats:
     low, high = -20.0, 20.0
     for _ in range(50):
         shift = (low + high) / 2
-        total = (1.0 / (1.0 + np.exp(-(scores + shift)))).sum()
+        total = scipy.special.expit(scores + shift).sum()
         low, high = (shift, high) if total < expected else (low, shift)
-    return np.asarray(np.clip(1.0 / (1.0 + np.exp(-(scores + low))), 1e-3, 0.97))
+    return np.asarray(np.clip(scipy.special.expit(scores + low), 1e-3, 0.97))
 
 
 def _best_path(units: Sequence[Unit], candidates: Candidates) -> Ints:

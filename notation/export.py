@@ -23,9 +23,6 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import mido
-import typst
-import verovio
-from fontTools.ttLib import TTFont
 
 from fullscore.errors import FullscoreError
 from fullscore.files import whole_file
@@ -234,6 +231,8 @@ def _latin(text: str) -> str:
 
 def engrave(musicxml_path: Path) -> list[str]:
     """The pages of a MusicXML file as A4 SVG, engraved by verovio with the title at the top."""
+    import verovio  # not needed for MusicXML and MIDI
+
     verovio.enableLog(verovio.LOG_OFF)
     # verovio knows its fonts' place only in the thread that imported it.
     verovio.setDefaultResourcePath(str(Path(verovio.__file__).with_name("data")))
@@ -283,6 +282,8 @@ def write_svgs(pages: Sequence[str], folder: Path) -> list[Path]:
 
 def write_pdf(pages: Sequence[str], path: Path, title: str = "") -> None:
     """Write the pages as a vector PDF of A4 sheets."""
+    import typst
+
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         lines = [
@@ -315,6 +316,8 @@ def _write_music_fonts(pages: Sequence[str], folder: Path) -> None:
 @lru_cache(maxsize=4)
 def _plain_font(data: str) -> bytes:
     """A font as TrueType from WOFF2 in base64; without the hour of writing, for equal PDFs of equal pages."""
+    from fontTools.ttLib import TTFont
+
     font = TTFont(BytesIO(base64.b64decode(data)), recalcTimestamp=False)
     font.flavor = None
     plain = BytesIO()

@@ -27,6 +27,7 @@ import numpy as np
 from notation.events import Bar, Key, Keys, ScoreNote
 from notation.spelling import fifths_name
 from transcription.beatgrid import Floats
+from transcription.network import log_softmax
 
 # Learnt on 1900 openly licensed scores (OpenScore Lieder and String Quartets, MuseTrainer, music21) by
 # maximum likelihood of their signatures; the mode was known from the last bass, or left open.
@@ -133,9 +134,7 @@ def _path(durations: Floats, home_scores: Floats) -> list[int]:
     """The state of each bar (Viterbi)."""
     padded = np.pad(durations, ((PASSAGE_BARS // 2, PASSAGE_BARS // 2), (0, 0)))
     passages = np.lib.stride_tricks.sliding_window_view(padded, PASSAGE_BARS, axis=0).sum(axis=2)
-    fit = PASSAGE_WEIGHT * _shares(passages) @ _STATE_PROFILES.T
-    fit -= fit.max(axis=1, keepdims=True)
-    fit -= np.log(np.exp(fit).sum(axis=1, keepdims=True))
+    fit = log_softmax(PASSAGE_WEIGHT * _shares(passages) @ _STATE_PROFILES.T)
     costs = BAR_EVIDENCE * _weights(durations)[:, None] * np.minimum(-fit, MOST_NATS)
     home = int(np.argmax(home_scores))
     at_home = np.equal(_SIGNATURES, _SIGNATURES[home])

@@ -348,10 +348,14 @@ class _Bars:
 
 
 def _notate(given: argparse.Namespace) -> int:
+    from threadpoolctl import threadpool_limits
+
     from pipeline.notate import notate_file
 
     settings = Settings(**{name: getattr(given, name) for name in _NOTATED})
-    notate_file(given.notes, given.out, settings)
+    # The matrices are small: more threads than one spend most of their time waiting for each other.
+    with threadpool_limits(1, user_api="blas"):
+        notate_file(given.notes, given.out, settings)
     print(given.out)
     return DONE
 

@@ -6,28 +6,29 @@ checkpoints from openai-whisper's own addresses, which carry the sha256. Sizes a
 file are listed here as facts, and a file is checked against them each time before it is used, so a
 damaged or exchanged one is never loaded.
 
-Weights are kept in ``$FULLSCORE_MODELS``, by default ``~/.cache/fullscore``; what the hub's cache or
-``~/.cache/whisper`` already holds is used from there. A download that was cut off leaves only files
-whose name says so (``.incomplete``, ``.part``) and goes on from there the next time.
+Weights are kept in ``$FULLSCORE_MODELS``, by default ``~/.cache/fullscore`` (elsewhere than on Linux the
+system's own place for caches); what the hub's cache or ``~/.cache/whisper`` already holds is used from there.
+A download that was cut off leaves only files whose name says so (``.incomplete``, ``.part``) and goes on from
+there the next time. (pooch checks Whisper's files and puts them in place; to go on it is given a downloader.)
 
-Importing this module loads neither torch, whisper nor huggingface_hub.
+Importing this module loads neither torch, whisper, huggingface_hub nor pooch.
 """
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import logging
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from fullscore.engines import Progress, silent
-from fullscore.errors import FullscoreError
+from fullscore.errors import Address, FullscoreError
+from fullscore.errors import fetch as fetch_weights
 
 logger = logging.getLogger(__name__)
 
@@ -183,9 +184,9 @@ CATALOGUE = {model.name: model for model in _MODELS}
 
 
 def models_folder() -> Path:
-    """Where weights are kept: ``$FULLSCORE_MODELS`` or ``~/.cache/fullscore``."""
+    """Where weights are kept: ``$FULLSCORE_MODELS``, or the system's place for caches."""
     chosen = os.environ.get("FULLSCORE_MODELS")
-    return Path(chosen).expanduser() if chosen else _cache_home() / "fullscore"
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fullscore", appauthor=False)
 
 
 def list_models() -> tuple[ModelRow, ...]:
@@ -220,19 +221,26 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Path
         logger.warning("the weights in %s are damaged and are fetched again", path)
     if offline:
         raise FullscoreError(
-            f"the weights of '{name}' are not on this machine; fetch them while online with: "
-            f"fullscore models fetch {name}"
+            "the weights of '{name}' are not on this machine",
+            fetch_weights(name),
+            name=name,
         )
     return _from_hub(model, progress) if model.on_hub else _from_address(model, progress)
 
 
 def _model(name: str) -> Model:
     if name not in CATALOGUE:
-        raise FullscoreError(f"there are no weights called '{name}'; choose from: {', '.join(CATALOGUE)}")
+        raise FullscoreError(
+            "there are no weights called '{name}'",
+            "choose from: {known}",
+            name=name,
+            known=", ".join(CATALOGUE),
+        )
     return CATALOGUE[name]
 
 
 def _cache_home() -> Path:
+    """Where Whisper and huggingface_hub keep what they fetch, on every system."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
@@ -273,10 +281,7 @@ def _check(path: Path, file: WeightFile, source: str) -> None:
     """A file with other bytes than listed is deleted."""
     if not _is_whole(path, file):
         path.resolve().unlink()
-        raise FullscoreError(
-            f"'{file.name}' from {source} is not the file it should be (its sha256 differs) and was deleted; "
-            "try again, or from another network"
-        )
+        raise _exchanged(file, source)
 
 
 def _from_hub(model: Model, progress: Progress) -> Path:
@@ -311,57 +316,80 @@ def _from_hub(model: Model, progress: Progress) -> Path:
 
 def _from_address(model: Model, progress: Progress) -> Path:
     """Download one file to ``<name>.part``, going on where an earlier attempt ended."""
+    import pooch
+
+    pooch.get_logger().setLevel(logging.WARNING)  # ``progress`` says what is going on
     file = model.files[0]
     address = f"{model.source}/{file.sha256}/{file.name}"
     target = models_folder() / "whisper" / file.name
-    part = target.with_name(f"{file.name}.part")
-    report = _reporter(progress, model, 0)
+    resumed = _resumed(target.with_name(f"{file.name}.part"), file.size, _reporter(progress, model, 0))
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        _reach(address, model)
-        start = part.stat().st_size if part.exists() else 0
-        if start < file.size:
-            _download(address, part, start, report)
-        if part.stat().st_size < file.size:
-            raise ConnectionError("the connection broke off")
-        _check(part, file, address)
-        part.replace(target)
-    except (OSError, http.client.HTTPException) as error:
+        pooch.retrieve(address, f"sha256:{file.sha256}", target.name, target.parent, downloader=resumed)
+    except OSError as error:
         raise _unreachable(model, address, error) from error
+    except ValueError as error:  # pooch has deleted it
+        raise _exchanged(file, address) from error
     return target
 
 
-def _download(address: str, part: Path, start: int, report: Callable[[int], None]) -> None:
-    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"} if start else {})
-    with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as answer:
-        # 206: the server sends the rest only; otherwise it starts over.
-        going_on = answer.status == 206
-        count = start if going_on else 0
-        with part.open("ab" if going_on else "wb") as file:
-            while chunk := answer.read(CHUNK):
-                file.write(chunk)
-                count += len(chunk)
-                report(count)
+def _resumed(part: Path, size: int, report: Callable[[int], None]) -> Callable[[str, str, object], None]:
+    """A downloader for pooch that goes on with ``part``: pooch's own start over each time."""
+    import requests
+
+    def download(address: str, output: str, _: object) -> None:
+        count = part.stat().st_size if part.exists() else 0
+        if count < size:
+            headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={count}-"} if count else {})
+            timeouts = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+            with requests.get(address, headers=headers, stream=True, timeout=timeouts) as answer:
+                answer.raise_for_status()
+                answer.raw.enforce_content_length = False  # what comes before the connection breaks is kept
+                if answer.status_code != requests.codes.partial_content:
+                    count = 0  # the server starts over
+                with part.open("ab" if count else "wb") as file:
+                    for chunk in answer.iter_content(CHUNK):
+                        file.write(chunk)
+                        count += len(chunk)
+                        report(count)
+        if count < size:
+            raise ConnectionError("the connection broke off")
+        part.replace(output)
+
+    return download
 
 
 def _reach(address: str, model: Model) -> None:
-    """Raise FullscoreError within CONNECT_TIMEOUT_S where the server can't be reached."""
+    """Raise FullscoreError within CONNECT_TIMEOUT_S where the server can't be reached.
+
+    What it thinks of the request the download will hear.
+    """
+    import requests
+
     try:
-        urllib.request.urlopen(
-            urllib.request.Request(address, method="HEAD"), timeout=CONNECT_TIMEOUT_S
-        ).close()
-    except urllib.error.HTTPError:
-        # It answers; what it thinks of the request the download will hear.
-        return
+        requests.head(address, timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise _unreachable(model, address, error) from error
 
 
-def _unreachable(model: Model, address: str, error: Exception) -> FullscoreError:
-    reason = str(getattr(error, "reason", error)).partition("\n")[0]
+def _exchanged(file: WeightFile, source: str) -> FullscoreError:
     return FullscoreError(
-        f"the weights of '{model.name}' could not be fetched from {address} ({reason}); "
-        f"try again with: fullscore models fetch {model.name}"
+        "'{file}' from {source} is not the file it should be (its sha256 differs) and was deleted",
+        "try again, or from another network",
+        file=file.name,
+        source=Address(source) if "://" in source else source,
+    )
+
+
+def _unreachable(model: Model, address: str, error: BaseException) -> FullscoreError:
+    while inner := error.__cause__ or error.__context__:  # the system's own word on it
+        error = inner
+    reason = str(error).partition("\n")[0].partition(" for url")[0]
+    return FullscoreError(
+        "the weights of '{name}' could not be fetched from {address} ({reason})",
+        fetch_weights(model.name, again=True),
+        name=model.name,
+        address=Address(address),
+        reason=reason,
     )
 
 

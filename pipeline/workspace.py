@@ -17,7 +17,6 @@ import hashlib
 import json
 import logging
 import os
-import resource
 import shutil
 import sys
 import time
@@ -302,12 +301,19 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_mb() -> float:
-    """Peak resident memory in MB since :func:`reset_peak_memory` (where that can't be done: ever)."""
+    """Peak resident memory in MB since :func:`reset_peak_memory` (where that can't be done: ever).
+
+    0 where the system doesn't say (Windows).
+    """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 1024
     except OSError:
         pass
+    try:
+        import resource
+    except ImportError:
+        return 0.0
     unit = 1024 if sys.platform != "darwin" else 1024**2
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -9,7 +9,6 @@ The page holds no music logic: it calls the pipeline and the evaluation, in proc
 
 from __future__ import annotations
 
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import platformdirs
 
 from evaluation.kinds import KINDS
 from fullscore.errors import FullscoreError
@@ -56,7 +56,7 @@ WITH_SONG = "(song, ...more) => [window.fullscore.song(), ...more]"
 
 def results_folder() -> Path:
     """Where songs are kept if nobody says where."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fullscore" / "songs"
+    return platformdirs.user_data_path("fullscore", appauthor=False) / "songs"
 
 
 def launch(
@@ -110,7 +110,7 @@ def build(jobs: Jobs, *, shared: bool = False, keep_hours: float = 24.0) -> gr.B
     swept = (SWEPT_EVERY_S, max(SWEPT_EVERY_S, round(3600 * keep_hours)))
     page = gr.Blocks(title="Fullscore", analytics_enabled=False, fill_width=True, delete_cache=swept)
     with page:
-        gr.HTML(views.HEADER_SHARED if shared else views.HEADER)
+        gr.HTML(views.header(shared))
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Transcribe", id="transcribe"):
                 _transcribe_tab(jobs)

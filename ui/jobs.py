@@ -15,7 +15,6 @@ Corrections are made in warm processes (``ui.warm``). All methods may be called 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -33,6 +32,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+
+from filelock import BaseFileLock, FileLock, Timeout
 
 from fullscore.errors import FullscoreError, ignore, message_from
 from fullscore.files import AUDIO_SUFFIXES, whole_file
@@ -364,7 +365,7 @@ class Jobs:
             processes.close()
         for thread in self._threads:
             thread.join(KILLED_WITHIN_S)
-        self._lock.close()
+        self._lock.release()
 
     def __enter__(self) -> Jobs:
         return self
@@ -578,24 +579,22 @@ def check_settings(settings: Settings) -> None:
     check_names(settings)
 
 
-def _locked(folder: Path) -> Any:
-    """An open file that keeps other servers from the folder of results."""
+def _locked(folder: Path) -> BaseFileLock:
+    """A lock, held by this process, that keeps other servers from the folder of results."""
+    lock = FileLock(folder / LOCK, blocking=False, thread_local=False)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("w")
+        lock.acquire()
+    except Timeout as error:
+        raise FullscoreError(
+            "another server keeps its results in {folder}", "choose another folder", folder=folder
+        ) from error
     except OSError as error:
         raise FullscoreError(
             "can't keep results in {folder} ({reason})",
             "choose another folder",
             folder=folder,
             reason=error.strerror,
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise FullscoreError(
-            "another server keeps its results in {folder}", "choose another folder", folder=folder
         ) from error
     return lock
 
@@ -653,14 +652,17 @@ def _start(folder: Path, limit: int) -> subprocess.Popen[str]:
 
 
 def _kill(process: subprocess.Popen[str] | None) -> None:
-    """Kill a run with all that it may have started."""
+    """Kill a run with all that it may have started (Windows has no groups of processes: the run alone)."""
     if process is not None and process.poll() is None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
 
 
 def _death(code: int) -> str:
     """A sentence on a worker that ended without a word."""
     reason = f"it was killed by signal {-code}" if code < 0 else f"it ended with code {code}"
-    hint = ", as happens where memory runs out" if code == -signal.SIGKILL else ""
+    hint = ", as happens where memory runs out" if code < 0 and -code == signal.SIGKILL else ""
     return f"The transcription stopped unexpectedly ({reason}{hint}): try again, or hand in a shorter song."

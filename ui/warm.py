@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 PRELOADED = (
     "pipeline.correct", "notation.notate", "notation.export", "evaluation.chords",
-    "transcription.beats.recount", "music21", "verovio", "ui.score_data", "ui.roll_data",
+    "transcription.beats.recount", "music21", "verovio", "typst", "fontTools.ttLib", "ui.score_data",
+    "ui.roll_data",
 )  # fmt: skip
 COMPRESSION = 3  # of gzip: a score's pages shrink to a sixth in a few milliseconds
 

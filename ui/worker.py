@@ -39,7 +39,8 @@ BLOCK_S = 30.0
 
 
 def main() -> int:
-    os.nice(NICENESS)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(NICENESS)
     threading.Thread(target=_end_with_server, daemon=True).start()
     # What libraries print must not come between the lines.
     reports = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")

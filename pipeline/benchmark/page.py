@@ -1,23 +1,24 @@
 """The results of a benchmark for people: ``results.md`` and the page ``report.html``.
 
-Both show the same tables. The page adds what each song's differences look like, and bars of what each stage
-cost; it is one file that loads nothing else, so it can be sent to somebody. Only its links to scores need
-the benchmark's folder beside it.
+Both show the same tables, by the templates ``results.md`` and ``page.html`` beside this file. The page adds
+what each song's differences look like, and bars of what each stage cost; it is one file that loads nothing
+else, so it can be sent to somebody. Only its links to scores need the benchmark's folder beside it.
 """
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
+
 from evaluation.kinds import KINDS
 from fullscore.files import whole_file
+from fullscore.templates import templates_of
 from pipeline.benchmark.compare import (
     BETTER,
     CONFIDENCE,
@@ -49,11 +50,22 @@ class Cell:
     bar: float | None = None
     """The share of the longest bar in its column."""
 
+    @property
+    def long(self) -> bool:
+        """Whether it must be kept from getting narrow."""
+        return len(self.text) > LONG_TEXT and not self.link
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers."""
+        places = range(len(self.columns))
+        return [any(row[column].number is not None for row in self.rows) for column in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +77,54 @@ class Section:
     table: Table
     folded: bool = False
 
+    @property
+    def id(self) -> str:
+        return _id(self.title)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What shows a kind's differences: a ``drawing`` or ``page`` in the page, a score at its ``address``."""
+
+    kind: str
+    caption: str
+    address: str
+    drawing: Markup = Markup()
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSong:
+    """All of one song. ``told`` stands beside its name; ``row`` is its row in the results."""
+
+    name: str
+    id: str
+    row: Mapping[str, Any]
+    told: str
+    engines: str
+    pictures: tuple[Picture, ...]
+    tables: Mapping[str, Table]
+
 
 def write_tables(results: Results, comparison: Mapping[str, Any] | None, path: Path) -> None:
     """Write ``results.md``."""
-    lines = [f"# {_plain(_title(results))}", "", *(f"{_plain(line)}  " for line in _about(results))]
-    for section in _sections(results, comparison):
-        about = [_plain(section.about), ""] if section.about else []
-        lines += ["", f"## {_plain(section.title)}", "", *about]
-        lines += _markdown(section.table)
+    text = _TEMPLATES.get_template("results.md").render(
+        title=_title(results), about=list(_about(results)), sections=list(_sections(results, comparison))
+    )
     with whole_file(path) as partial:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
 
 
 def write_page(results: Results, comparison: Mapping[str, Any] | None, out: Path, path: Path) -> None:
     """Write ``report.html`` with the pictures that the rows name, which lie in ``out``."""
-    sections = list(_sections(results, comparison, link=lambda song: _link(_song_id(song))))
-    songs = results["songs"]
-    contents = [*(section.title for section in sections), "Song by song"]
-    links = "".join(f'<a href="{_link(_id(title))}">{_text(title)}</a>' for title in contents)
-    body = [
-        "<main>",
-        f"<h1>{_text(_title(results))}</h1>",
-        *(f'<p class="quiet">{_text(line)}</p>' for line in _about(results)),
-        *_failures(songs),
-        f"<nav>{links}</nav>",
-        *(_section(section) for section in sections),
-        f'<h2 id="{_text(_id("Song by song"))}">Song by song</h2>',
-        *(_song(name, row, out) for name, row in songs.items()),
-        "</main>",
-    ]
     package = files("pipeline.benchmark")
-    page = Template((package / "page.html").read_text(encoding="utf-8")).substitute(
-        title=_text(_title(results)),
-        style=(package / "page.css").read_text(encoding="utf-8"),
-        script=(package / "page.js").read_text(encoding="utf-8"),
-        body="\n".join(body),
+    page = _TEMPLATES.get_template("page.html").render(
+        title=_title(results),
+        about=list(_about(results)),
+        sections=list(_sections(results, comparison, link=lambda song: _link(_song_id(song)))),
+        songs=[_song(name, row, out) for name, row in results["songs"].items()],
+        style=Markup((package / "page.css").read_text(encoding="utf-8")),
+        script=Markup((package / "page.js").read_text(encoding="utf-8")),
     )
     with whole_file(path) as partial:
         partial.write_text(page, encoding="utf-8")
@@ -356,17 +381,6 @@ def _ratio(ratio: float | None, lower_better: bool) -> Cell:
 # Markdown ---------------------------------------------------------------------------------------------------
 
 
-def _markdown(table: Table) -> list[str]:
-    numeric = _numeric(table)
-    rule = "|".join("--:" if numbers else "---" for numbers in numeric)
-    lines = ["| " + " | ".join(_plain(column) for column in table.columns) + " |", f"|{rule}|"]
-    for row in table.rows:
-        lines.append(
-            "| " + " | ".join(_plain(cell.text) + (" *" if cell.marked else "") for cell in row) + " |"
-        )
-    return lines
-
-
 def _plain(text: str) -> str:
     """Text that Markdown leaves as it is, in one line."""
     for mark in "\\|`*_<[":
@@ -374,16 +388,7 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _numeric(table: Table) -> list[bool]:
-    """Which columns hold numbers."""
-    return [any(row[column].number is not None for row in table.rows) for column in range(len(table.columns))]
-
-
 # The page ---------------------------------------------------------------------------------------------------
-
-
-def _text(text: str) -> str:
-    return html.escape(text, quote=True)
 
 
 def _id(title: str) -> str:
@@ -399,85 +404,26 @@ def _link(identifier: str) -> str:
     return f"#{quote(identifier)}"
 
 
-def _section(section: Section) -> str:
-    about = f'<p class="quiet">{_text(section.about)}</p>' if section.about else ""
-    head, named, table = _text(section.title), _text(_id(section.title)), _html(section.table)
-    if not section.folded:
-        return f'<h2 id="{named}">{head}</h2>\n{about}\n{table}'
-    count = f'<span class="quiet">{len(section.table.rows)}</span>'
-    return (
-        f'<details class="section" id="{named}"><summary><h2>{head}</h2> {count}</summary>\n'
-        f"{about}\n{table}</details>"
-    )
-
-
-def _html(table: Table) -> str:
-    numeric = _numeric(table)
-    heads = "".join(
-        f'<th scope="col"{_class(number)}><button type="button">{_text(column)}</button></th>'
-        for column, number in zip(table.columns, numeric, strict=True)
-    )
-    rows = "\n".join(
-        "<tr>" + "".join(_cell(cell, number) for cell, number in zip(row, numeric, strict=True)) + "</tr>"
-        for row in table.rows
-    )
-    return (
-        f'<div class="wide"><table class="sortable"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>\n{rows}\n</tbody></table></div>"
-    )
-
-
-def _class(number: bool) -> str:
-    return ' class="number"' if number else ""
-
-
-def _cell(cell: Cell, number: bool) -> str:
-    text = _text(cell.text)
-    if cell.link:
-        text = f'<a href="{_text(cell.link)}">{text}</a>'
-    if cell.marked:
-        text = f'<span class="marked">{text}</span>'
-    if cell.bar is not None:
-        text += f'<span class="bar"><i style="width:{100 * cell.bar:.1f}%"></i></span>'
-    value = f' data-value="{cell.number!r}"' if cell.number is not None else ""
-    long = ' class="long"' if len(cell.text) > LONG_TEXT and not cell.link else ""
-    return f"<td{_class(number) or long}{value}>{text}</td>"
-
-
-def _failures(songs: Mapping[str, Any]) -> Iterator[str]:
-    failed = {name: row["failed"] for name, row in songs.items() if row["failed"]}
-    if failed:
-        lines = "".join(
-            f'<p><a href="{_link(_song_id(name))}">{_text(name)}</a> failed: {_text(why)}</p>'
-            for name, why in failed.items()
-        )
-        yield f'<div class="failed">{lines}</div>'
-
-
-def _song(name: str, row: Mapping[str, Any], out: Path) -> str:
-    """All of one song, folded."""
+def _song(name: str, row: Mapping[str, Any], out: Path) -> ShownSong:
     main = []
     for kind, measures in row["measures"].items():
         figures = (measures[name] for name in main_measures(kind) if measures.get(name) is not None)
         main += [f"{kind} {_figure(figure).text}" for figure in list(figures)[:1]]
-    parts = [f'<p class="quiet">{_text(row["source"])}</p>']
-    if row["failed"]:
-        parts.append(f"<p>Failed: {_text(row['failed'])}</p>")
-    if row["engines"]:
-        engines = ", ".join(f"{stage}: {_engine(engine)}" for stage, engine in row["engines"].items())
-        parts.append(f"<p>{_text(engines)}</p>")
-    if row["warnings"]:
-        parts.append("<ul>" + "".join(f"<li>{_text(told)}</li>" for told in row["warnings"]) + "</ul>")
-    for kind, picture in row["pictures"].items():
-        parts.append(_picture(kind, picture, out))
-    for kind, measures in row["measures"].items():
-        parts.append(f"<h3>{_text(kind)}</h3>{_html(_measures(kind, measures, row['peers']))}")
+    tables = {kind: _measures(kind, measures, row["peers"]) for kind, measures in row["measures"].items()}
     if row["stages"]:
-        parts.append(f"<h3>costs</h3>{_html(_stages(row['stages'], row['duration_s'] or 0.0))}")
-    told = " · ".join(main) or ("failed" if row["failed"] else "")
-    return (
-        f'<details class="song" id="{_text(_song_id(name))}"><summary><b>{_text(name)}</b> '
-        f'<span class="quiet">{_text(told)}</span></summary>\n' + "\n".join(parts) + "\n</details>"
+        tables["costs"] = _stages(row["stages"], row["duration_s"] or 0.0)
+    return ShownSong(
+        name,
+        _song_id(name),
+        row,
+        told=" · ".join(main) or ("failed" if row["failed"] else ""),
+        engines=", ".join(f"{stage}: {_engine(engine)}" for stage, engine in row["engines"].items()),
+        pictures=tuple(
+            _picture(kind, picture, out)
+            for kind, picture in row["pictures"].items()
+            if (out / picture).is_file()
+        ),
+        tables=tables,
     )
 
 
@@ -516,18 +462,15 @@ def _measures(kind: str, measures: Mapping[str, Any], peers: Mapping[str, Any]) 
     return Table(("measure", "ours", *beside, "what it says"), tuple(rows))
 
 
-def _picture(kind: str, picture: str, out: Path) -> str:
-    """What shows a kind's differences: a drawing or a page in the page, a written score as a link to it."""
-    path = out / picture
-    if not path.is_file():
-        return ""
+def _picture(kind: str, picture: str, out: Path) -> Picture:
+    caption = KINDS[kind].shows.partition(" (OUT")[0]
     if kind == "score":
-        return f'<p><a href="{quote(picture)}">Both scores, with the wrong notes coloured</a></p>'
-    content = path.read_text(encoding="utf-8")
-    caption = f"<figcaption>{_text(KINDS[kind].shows.partition(' (OUT')[0])}</figcaption>"
-    if path.suffix == ".svg":
-        drawing = content[content.index("<svg") :]
-        return f'<figure>{caption}<div class="picture">{drawing}</div></figure>'
-    return (
-        f'<figure>{caption}<iframe sandbox title="{_text(kind)}" srcdoc="{_text(content)}"></iframe></figure>'
-    )
+        return Picture(kind, caption, quote(picture))
+    content = (out / picture).read_text(encoding="utf-8")
+    if picture.endswith(".svg"):
+        return Picture(kind, caption, quote(picture), drawing=Markup(content[content.index("<svg") :]))
+    return Picture(kind, caption, quote(picture), page=content)
+
+
+_TEMPLATES = templates_of("pipeline.benchmark")
+_TEMPLATES.filters.update(plain=_plain, link=_link)

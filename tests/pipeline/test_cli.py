@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -57,6 +58,30 @@ def test_help_imports_nothing_heavy() -> None:
     )
     assert done.stdout.endswith("[]\n")
     assert "transcribe" in done.stdout
+
+
+def test_notating_imports_only_what_notes_need(tmp_path: Path) -> None:
+    """What sound, downloads and engraving need takes longer to import than a short performance to notate."""
+    file = mido.MidiFile(tracks=[mido.MidiTrack()])
+    for index in range(32):
+        for kind, ticks in (("note_on", 7 * index % 40), ("note_off", 450 - 3 * index)):
+            file.tracks[0].append(mido.Message(kind, note=60 + index % 12, velocity=64, time=ticks))
+    file.save(tmp_path / "played.mid")
+    code = (
+        "import sys, pipeline.cli; pipeline.cli.main(['notate', 'played.mid', '-o', 'score.musicxml']);"
+        "print({'av', 'fontTools', 'http', 'scipy', 'soundfile', 'typst', 'verovio'} & set(sys.modules))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["score.musicxml", "set()"]
+    assert (tmp_path / "score.musicxml").is_file()
 
 
 def test_a_song_leaves_every_file_of_the_contract(song: Path, tmp_path: Path, capsys: Heard) -> None:

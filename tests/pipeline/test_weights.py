@@ -23,11 +23,13 @@ COMMIT = "0123456789" * 4
 
 
 class Server:
-    """Serves ``files`` by the last part of their address, with ranges, a hub's headers, and a way to fail."""
+    """Serves ``files`` by the last part of their address, with ranges, a hub's headers, and ways to fail."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.cut_after: int | None = None
+        self.ranges = True
+        self.announced = True
         self.asked: list[str] = []
         server = self
 
@@ -40,12 +42,14 @@ class Server:
 
             def answer(self, body: bool) -> None:
                 name = self.path.rpartition("/")[2]
-                start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-") or 0)
+                asked = self.headers.get("Range", "bytes=0-") if server.ranges else ""
+                start = int(asked.removeprefix("bytes=").rstrip("-") or 0)
                 server.asked.append(f"{self.command} {name} {start}")
                 content = server.files.get(name)
                 self.send_response(404 if content is None else 206 if start else 200)
                 content = content or b""
-                self.send_header("Content-Length", str(len(content) - start))
+                if server.announced:
+                    self.send_header("Content-Length", str(len(content) - start))
                 self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
                 self.send_header("X-Repo-Commit", COMMIT)
                 if start:
@@ -131,7 +135,7 @@ def test_demucs_repositories_and_bags_are_those_of_the_package() -> None:
 def test_listing_loads_nothing_heavy_and_finds_nothing_here() -> None:
     code = (
         "import sys, pipeline.weights as w; assert not any(r.present for r in w.list_models());"
-        "assert not {'torch', 'whisper', 'huggingface_hub', 'demucs'} & set(sys.modules)"
+        "assert not {'torch', 'whisper', 'huggingface_hub', 'pooch', 'demucs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -191,6 +195,31 @@ def test_whisper_resumes_where_it_was_cut_off(whisper: Model, server: Server, ho
     assert left_behind(home) == ["tiny.pt"]
 
 
+def test_whisper_starts_over_where_the_server_cannot_go_on(
+    whisper: Model, server: Server, home: Path
+) -> None:
+    server.cut_after, server.ranges = 3_000_000, False
+    for _ in range(2):
+        with pytest.raises(FullscoreError, match="fullscore models fetch whisper-tiny"):
+            fetch("whisper-tiny")
+    server.cut_after = None
+    seen: list[float] = []
+    assert fetch("whisper-tiny", lambda share, _: seen.append(share)).read_bytes() == server.files["tiny.pt"]
+    assert seen == sorted(seen)
+    assert seen[0] < 0.5
+    assert seen[-1] == 1.0
+
+
+def test_a_broken_off_download_may_have_no_announced_length(
+    whisper: Model, server: Server, home: Path
+) -> None:
+    """Without it nothing but the size that is listed says that the rest is missing."""
+    server.cut_after, server.announced = 3_000_000, False
+    with pytest.raises(FullscoreError, match="broke off"):
+        fetch("whisper-tiny")
+    assert left_behind(home) == ["tiny.pt.part"]
+
+
 def test_other_bytes_from_an_address_are_not_used(whisper: Model, server: Server, home: Path) -> None:
     server.files["tiny.pt"] = server.files["tiny.pt"][::-1]
     with pytest.raises(FullscoreError, match="sha256 differs"):
@@ -237,6 +266,16 @@ def test_without_a_network_the_answer_comes_at_once_and_names_the_command(
     assert time.monotonic() - start < weights.CONNECT_TIMEOUT_S
     assert "\n" not in str(caught.value)
     assert left_behind(home) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have places of their own")
+def test_weights_lie_in_the_folder_for_caches(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert weights.models_folder() == home / "models"
+    monkeypatch.delenv("FULLSCORE_MODELS")
+    assert weights.models_folder() == home / "cache" / "fullscore"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(home))
+    assert weights.models_folder() == home / ".cache" / "fullscore"
 
 
 def test_offline_and_unknown_names() -> None:

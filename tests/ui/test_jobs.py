@@ -6,6 +6,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +26,7 @@ from ui import worker
 from ui.jobs import LONGEST_NAME, MOST_STARTS, Jobs, UnknownSong, clean
 from ui.wording import PAGE
 
+ROOT = Path(__file__).resolve().parents[2]
 STAGES = ["audio", "separation", "notes", "performance", "beats", "lyrics", "score"]
 
 
@@ -168,8 +171,22 @@ def test_jobs_are_removed_after_their_time(results: tuple[Path, str]) -> None:
 
 
 def test_two_servers_do_not_share_a_folder(tmp_path: Path) -> None:
-    with Jobs(tmp_path), pytest.raises(FullscoreError, match="another server"):
-        Jobs(tmp_path)
+    code = (
+        "from pathlib import Path; from fullscore.errors import FullscoreError; from ui.jobs import Jobs\n"
+        f"try: Jobs(Path({str(tmp_path)!r})).close(); print('had')\n"
+        "except FullscoreError as error: print(error)"
+    )
+
+    def elsewhere() -> str:
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    with Jobs(tmp_path):
+        with pytest.raises(FullscoreError, match="another server"):
+            Jobs(tmp_path)
+        said = f"another server keeps its results in {tmp_path.resolve()}; choose another folder\n"
+        assert elsewhere() == said
+    assert elsewhere() == "had\n"
 
 
 @pytest.mark.parametrize("id", ["", ".", "..", "x" * 32, "../kept", "a\0b", "/etc"])

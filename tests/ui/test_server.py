@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ import pytest
 import soundfile
 
 from fullscore.errors import FullscoreError
-from ui import server
+from ui import app, server
 from ui.jobs import Jobs
 from ui.takehome import name_of
 
@@ -216,3 +217,12 @@ def test_a_port_that_is_taken_is_a_sentence(client: httpx.Client) -> None:
 )
 def test_files_are_called_after_the_song(title: str, file: str, name: str) -> None:
     assert name_of(title, file) == name
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have places of their own")
+def test_songs_are_kept_in_the_folder_for_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert app.results_folder() == tmp_path / "data" / "fullscore" / "songs"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert app.results_folder() == tmp_path / ".local" / "share" / "fullscore" / "songs"

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from transcription.network import Features, convolution, dense, gru, load
+from transcription.network import Features, convolution, dense, gru, load, log_softmax
 
 PHASES = np.array([0, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 3 / 8, 1 / 2, 5 / 8, 2 / 3, 3 / 4, 5 / 6, 7 / 8])
 """The places in a beat that are told apart; one more class, OTHER_PHASE, is for ornaments and the rest."""
@@ -53,11 +53,6 @@ class Marks:
 
 
 _weights = cache(load)
-
-
-def log_softmax(x: Features) -> Features:
-    shifted = x - x.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)
 
 
 def mean_marks(heard: Sequence[Marks], paces: Sequence[float]) -> Marks:

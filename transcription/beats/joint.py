@@ -20,19 +20,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fullscore.engines import Progress, silent
-from separation.audio import Audio
 from transcription.beatgrid import BeatGrid, BeatHints, TimeSignature
 from transcription.beats.activations import Marks, marks_of, mean_marks
 from transcription.beats.clusters import Clusters, cluster_features, clusters_of, note_arrays
 from transcription.beats.note_tracker import Row, count_bars, follow, signature_of
-from transcription.beats.onsets import events_of
-from transcription.beats.sound_tracker import best_account, refined
 from transcription.notes import Note
+
+if TYPE_CHECKING:
+    from separation.audio import Audio
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -98,6 +99,10 @@ def track_beats(
 
 def heard_beats(notes: Sequence[Note], audio: Audio, hints: BeatHints, progress: Progress) -> BeatGrid:
     """Beats from sound, and from the notes heard in it if there are any."""
+    # PyAV, soundfile and scipy take longer to import than most performances take to be counted.
+    from transcription.beats.onsets import events_of
+    from transcription.beats.sound_tracker import best_account, refined
+
     events = events_of(notes, audio)
     start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
     end = max((note.offset for note in notes), default=audio.duration)

@@ -33,6 +33,7 @@ import onnxruntime
 import soxr
 from scipy.signal import argrelmax
 from scipy.signal.windows import gaussian
+from scipy.special import expit
 
 from fullscore.engines import Progress, option, silent
 from fullscore.errors import FullscoreError, install
@@ -345,7 +346,7 @@ def confidence(heard: Heard, pick: Pick) -> float:
     and pitch), whose share of right notes it meets within a tenth where it says .6 or more.
     """
     attack = float(heard.onset[max(0, pick.start - 1) : pick.start + 3, pick.pitch].max())
-    return 1 / (1 + math.exp(-(CONFIDENCE_BIAS + ATTACK_WEIGHT * attack + STRENGTH_WEIGHT * pick.strength)))
+    return float(expit(CONFIDENCE_BIAS + ATTACK_WEIGHT * attack + STRENGTH_WEIGHT * pick.strength))
 
 
 def pick_notes(heard: Heard, settings: BasicPitchSettings) -> list[Pick]:

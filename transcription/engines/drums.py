@@ -31,6 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from fullscore.engines import Progress, option, silent
 from separation.audio import Audio, resample
@@ -201,7 +202,7 @@ def initial_templates() -> Matrix:
         return np.asarray(np.exp(-0.5 * (np.log2(centers / hz) / octaves) ** 2))
 
     def above(hz: float, octaves: float) -> npt.NDArray[np.float64]:
-        return np.asarray(1.0 / (1.0 + np.exp(-2.0 * np.log2(centers / hz) / octaves)))
+        return np.asarray(expit(2.0 * np.log2(centers / hz) / octaves))
 
     kick = around(65, 0.65) + 0.04 * around(2500, 1.5)  # the head, and the beater's click
     snare = 0.8 * around(200, 0.45) + 0.35 * above(300, 0.5) * (1.0 - above(9000, 0.5))  # head and wires

@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
-from scipy.special import betainc
+from scipy.special import betainc, expit
 
 from fullscore.engines import Progress, option, silent
 from separation.audio import Audio
@@ -194,7 +194,7 @@ class Singing:
         side = np.concatenate(list(at_model_rate(side_of(audio)))) if audio.channels == 2 else None
         level = level_db(samples, frames, YIN_WINDOW)
         loud = max(float(np.percentile(level, 95)), SILENCE_DB + GATE_DB)
-        gate = logistic((level - loud + GATE_DB) / GATE_WIDTH_DB) * (level > SILENCE_DB)
+        gate = expit((level - loud + GATE_DB) / GATE_WIDTH_DB, dtype=np.float64) * (level > SILENCE_DB)
         clear = float(np.percentile(heard.contour.max(axis=1), 90))
         pitch = np.empty((frames, len(self.grid)), np.float16)
         for start in range(0, frames, BLOCK):
@@ -241,10 +241,6 @@ def voice_log_odds(note: Note) -> float:
         + VOICE_PER_DB * level_db
         + VOICE_PER_OCTAVE_OF_SECONDS * np.log2(note.duration)
     )
-
-
-def logistic(x: npt.ArrayLike) -> Doubles:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(x, dtype=np.float64))))
 
 
 def frame_windows(samples: Array, start: int, stop: int, length: int) -> Doubles:
@@ -387,7 +383,7 @@ def join(yin: Doubles, contour: Doubles, salience: Doubles, clear: float) -> Dou
     likely = np.maximum(contour - CONTOUR_FLOOR, 0.0) ** 2 * salience**SALIENCE_POWER
     peak = np.take_along_axis(contour, likely.argmax(axis=1)[:, None], axis=1)[:, 0]
     threshold = np.clip(CONTOUR_VOICED * clear, *CONTOUR_VOICED_RANGE)
-    heard = CONTOUR_WEIGHT * logistic((peak - threshold) / CONTOUR_VOICED_WIDTH)
+    heard = CONTOUR_WEIGHT * expit((peak - threshold) / CONTOUR_VOICED_WIDTH, dtype=np.float64)
     likely *= (heard / np.maximum(likely.sum(axis=1), 1e-12))[:, None]
     both = yin + likely
     voiced = np.maximum(np.clip(yin.sum(axis=1), 0.0, 1.0), heard)
