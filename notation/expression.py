@@ -21,6 +21,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fullscore.viterbi import steady_path
 from notation.events import Bar, ScoreNote
 from notation.meter import ScoreTime
 from notation.page import Dynamic, Expression, Hairpin, PartExpression, Pedal, TempoMark, WrittenPart
@@ -136,22 +137,11 @@ def dynamics_of(
 
 
 def _levels(loudness: Floats) -> list[str]:
-    """The dynamic of each bar: the cheapest row, where changes cost."""
+    """The dynamic of each bar: the cheapest sequence, where changes cost."""
     names = list(DYNAMICS)
     distance = np.abs(loudness[:, None] - np.array(list(DYNAMICS.values()))) / DYNAMIC_STEP
-    best = distance[0]
-    sources = []
-    for row in distance[1:]:
-        cheapest = int(np.argmin(best))
-        stays = best <= best[cheapest] + DYNAMIC_CHANGE_COST
-        sources.append(np.where(stays, np.arange(len(names)), cheapest))
-        best = row + np.where(stays, best, best[cheapest] + DYNAMIC_CHANGE_COST)
-    at = int(np.argmin(best))
-    path = [at]
-    for source in reversed(sources):
-        at = int(source[at])
-        path.append(at)
-    return [names[i] for i in reversed(path)]
+    path, _ = steady_path(-distance, DYNAMIC_CHANGE_COST)
+    return [names[i] for i in path]
 
 
 def _swelling(loudness: Floats, end: int, grows: bool) -> int:

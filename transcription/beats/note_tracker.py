@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import uniform_filter1d
 
+from fullscore.viterbi import best_path
 from transcription.beatgrid import TimeSignature
 from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
 
@@ -336,16 +337,7 @@ def count_bars(
                 cost[a, b] = 0.0 if size == next_size else METER_CHANGE_COST
             elif size == next_size:
                 cost[a, b] = 0.0 if next_number == number + 1 else BAR_SLIP_COST
-    score = emission[0].copy()
-    came = np.zeros((beats, len(states)), np.int64)
-    for n in range(1, beats):
-        options = score[:, None] - cost
-        came[n] = options.argmax(axis=0)
-        score = options[came[n], np.arange(len(states))] + emission[n]
-    path = [int(score.argmax())]
-    for n in range(beats - 1, 0, -1):
-        path.append(int(came[n, path[-1]]))
-    path.reverse()
+    path, _ = best_path(emission, cost)
     return Bars(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
 
 
