@@ -21,7 +21,7 @@ from evaluation.kinds import NoSettings
 from fullscore.errors import FullscoreError
 
 if TYPE_CHECKING:
-    from evaluation.scoremodel import Bar
+    from notation.musicxml_reader import Bar
 
 TIME_SIGNATURE = "Time signature"
 THROUGHOUT = "Time signature throughout"
