@@ -39,7 +39,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from evaluation.muster import error_rates
-from evaluation.scorefile import read_score
+from evaluation.scorefile import read_musicxml, read_score
 from evaluation.scoremodel import within_voices
 from fullscore.errors import FullscoreError
 from pipeline.benchmark.peers import PEERS
@@ -235,12 +235,12 @@ def muster_by_tool(tool: Path, true: Path, score: Path) -> dict[str, float]:
 
 def without_graces(score: Path) -> bytes:
     """A MusicXML file without its grace notes."""
-    tree = ElementTree.parse(score)
-    for measure in tree.iter("measure"):
+    root = read_musicxml(score)
+    for measure in root.iter("measure"):
         for note in measure.findall("note"):
             if note.find("grace") is not None:
                 measure.remove(note)
-    return bytes(ElementTree.tostring(tree.getroot(), encoding="utf-8", xml_declaration=True))
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def _rates(tool: Path, true: bytes, score: bytes) -> dict[str, float]:
@@ -284,14 +284,8 @@ def check_rates(tool: Path | None, data: Path) -> None:
 
 def signatures(score: Path) -> tuple[int, str]:
     """Key signature in fifths and time signature at the beginning of a MusicXML file."""
-    root = ElementTree.parse(score).getroot()
-
-    def first(path: str, default: str) -> str:
-        found = root.find(f".//{path}")
-        return (found.text or default).strip() if found is not None else default
-
-    meter = f"{first('time/beats', '4')}/{first('time/beat-type', '4')}"
-    return int(first("key/fifths", "0")), meter
+    opening = read_score(score).bars[0]
+    return opening.fifths or 0, opening.meter or "4/4"
 
 
 if __name__ == "__main__":

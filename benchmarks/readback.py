@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,13 +27,13 @@ import mido
 import verovio
 from music21 import chord, converter, note
 
+from notation.musicxml_reader import Cursor, parse_musicxml, read_written
 from pipeline.notate import notate_file
 
 Sound = tuple[Fraction, int]
 """Onset in quarters and MIDI pitch, for drums the percussion key."""
 
 ROUNDING = 96  # parts of a quarter: finer than any value we write, coarser than MIDI ticks
-STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 COMPLAINTS = ("corrupt", "incomplete", "error", "not found", "overfull")
 HARMLESS = "unknown arpeggio type none"  # said of the plain sign, which it then draws
 MUSESCORE = shutil.which("musescore3") or shutil.which("mscore3") or shutil.which("musescore")
@@ -51,68 +50,42 @@ class Contents:
 
 
 def in_file(path: Path, slack: Fraction = Fraction(0)) -> Contents:
-    """The contents of a MusicXML file, read without any music library. Bars may be full but for ``slack``."""
+    """The contents of a MusicXML file, as we read it ourselves. Bars may be full but for ``slack``."""
     contents = Contents()
-    root = ET.parse(path).getroot()
-    keys = {
-        player.get("id"): int(player.findtext("midi-unpitched", "0")) - 1
-        for player in root.iter("midi-instrument")
-    }
+    root = parse_musicxml(path.read_bytes())
+    score = read_written(root)
+    for head in score.heads:
+        if not (head.note.grace or head.tie_stop):
+            sounds = contents.pitched if head.written else contents.drums
+            sounds.add((head.note.onset, head.note.pitch))
     for part in root.findall("part"):
-        start, divisions, octave, length = Fraction(0), 1, 0, Fraction(4)
-        for measure in part.findall("measure"):
-            at = onset = Fraction(0)
+        cursor = Cursor()
+        for bar, measure in zip(score.bars, part.findall("measure"), strict=False):
             led = 0
             filled: dict[tuple[str, str], Fraction] = {}
-            for element in measure:
-                lasts = Fraction(int(element.findtext("duration", "0")), divisions)
-                if element.tag == "attributes":
-                    divisions = int(element.findtext("divisions", str(divisions)))
-                    octave = int(element.findtext("transpose/octave-change", str(octave)))
-                    if element.find("time") is not None:
-                        beats, kind = (
-                            element.findtext("time/beats", ""),
-                            element.findtext("time/beat-type", ""),
-                        )
-                        length = Fraction(4 * int(beats), int(kind))
-                elif element.tag in ("backup", "forward"):
-                    at += lasts if element.tag == "forward" else -lasts
-                elif element.tag == "note" and element.find("grace") is not None:
+            for element, onset, lasts in cursor.through(measure):
+                if element.tag != "note":
+                    continue
+                at = bar.start + onset
+                if element.find("grace") is not None:
                     led += 1  # of several grace notes each may push their note on by a sixteenth
-                    where = start + at + Fraction(led - 1, 4)
-                    contents.graces.update((moment, 0) for moment in (start + at, where))
-                elif element.tag == "note":
-                    if element.find("chord") is None:
-                        onset, at = at, at + lasts
-                        led = 0
-                        signs = (element.find(f"notations/{sign}") for sign in ("ornaments", "arpeggiate"))
-                        if any(sign is not None for sign in signs):
-                            shaken = [start + onset + Fraction(i, 4) for i in range(int(4 * lasts) + 1)]
-                            contents.graces.update((moment, 0) for moment in shaken)
-                        place = element.findtext("staff", "1"), element.findtext("voice", "1")
-                        filled[place] = filled.get(place, Fraction(0)) + lasts
-                    if all(tie.get("type") != "stop" for tie in element.findall("tie")):
-                        pitch = _pitch(element, octave, keys)
-                        if pitch is not None:
-                            unpitched = element.find("unpitched") is not None
-                            (contents.drums if unpitched else contents.pitched).add((start + onset, pitch))
-            bar = length if measure.get("implicit") != "yes" else max(filled.values(), default=length)
+                    contents.graces.update((moment, 0) for moment in (at, at + Fraction(led - 1, 4)))
+                elif element.find("chord") is None:
+                    led = 0
+                    signs = (element.find(f"notations/{sign}") for sign in ("ornaments", "arpeggiate"))
+                    if any(sign is not None for sign in signs):
+                        shaken = [at + Fraction(i, 4) for i in range(int(4 * lasts) + 1)]
+                        contents.graces.update((moment, 0) for moment in shaken)
+                    place = element.findtext("staff", "1"), element.findtext("voice", "1")
+                    filled[place] = filled.get(place, Fraction(0)) + lasts
+            full = Fraction(4 * bar.beats, bar.beat_type)
+            if measure.get("implicit") == "yes":
+                full = max(filled.values(), default=full)
             for (staff, voice), sum_ in filled.items():
-                if abs(sum_ - bar) > slack:
+                if abs(sum_ - full) > slack:
                     where = f"{part.get('id')} bar {measure.get('number')} staff {staff} voice {voice}"
-                    contents.faults.append(f"{where} fills {sum_} of {bar} quarters")
-            start += bar
+                    contents.faults.append(f"{where} fills {sum_} of {full} quarters")
     return contents
-
-
-def _pitch(element: ET.Element, octave: int, keys: dict[str | None, int]) -> int | None:
-    if element.find("unpitched") is not None:
-        player = element.find("instrument")
-        return keys[player.get("id") if player is not None else None]
-    if element.find("pitch") is None:
-        return None
-    height = 12 * (int(element.findtext("pitch/octave", "0")) + 1 + octave)
-    return height + STEPS[element.findtext("pitch/step", "")] + int(element.findtext("pitch/alter", "0"))
 
 
 def by_music21(path: Path) -> set[Sound]:

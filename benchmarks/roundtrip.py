@@ -44,9 +44,9 @@ from xml.etree import ElementTree
 import mido
 import numpy as np
 
+from notation.musicxml_reader import parse_musicxml
 from pipeline.benchmark.peers import PEERS
 from training.corpus import GRACE, NOTE_FIELDS, ScorePiece, read_bytes
-from training.corpus import _unpacked as unpacked
 from training.perform import perform
 
 WAYS = ("music21", "musescore3", "bare", "human")
@@ -153,7 +153,7 @@ def sampled(git: Path, count: int, seed: int) -> Iterator[Source]:
 
 def plain(data: bytes) -> bytes:
     """The MusicXML without what is not played as written: repeats, jumps, chord symbols, hidden notes."""
-    root = ElementTree.fromstring(unpacked(data))
+    root = parse_musicxml(data)
     for parent in root.iter():
         for child in list(parent):
             words = " ".join(element.text or "" for element in child.iter("words"))

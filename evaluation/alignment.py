@@ -35,7 +35,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scoremodel import Score, ScoreNote, unfold, within_voices
+from evaluation.scoremodel import Score, unfold, within_voices
+from notation.musicxml_reader import ScoreNote
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]

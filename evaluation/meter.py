@@ -22,7 +22,7 @@ from fullscore.errors import FullscoreError
 from fullscore.reading import read_text
 
 if TYPE_CHECKING:
-    from evaluation.scoremodel import Bar
+    from notation.musicxml_reader import Bar
 
 TIME_SIGNATURE = "Time signature"
 THROUGHOUT = "Time signature throughout"

@@ -50,7 +50,8 @@ import numpy as np
 
 from evaluation.alignment import Alignment, align
 from evaluation.files import Scores
-from evaluation.scoremodel import Score, ScoreNote
+from evaluation.scoremodel import Score
+from notation.musicxml_reader import ScoreNote
 
 MEANINGS = {
     "MeanER": "mean of the rates of pitch, missing, extra, onset and offset errors in percent: 0 is best",

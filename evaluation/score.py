@@ -55,8 +55,9 @@ from evaluation.kinds import NoSettings
 from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
 from evaluation.meter import TIME_SIGNATURE, first_meter
 from evaluation.scorefile import read_score
-from evaluation.scoremodel import Bar, Score, ScoreNote
+from evaluation.scoremodel import Score
 from notation.chord_labels import Chord
+from notation.musicxml_reader import Bar, ScoreNote
 
 MEANINGS = {
     **muster.MEANINGS,

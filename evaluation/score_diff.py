@@ -31,10 +31,11 @@ from evaluation.kinds import NoSettings
 from evaluation.muster import error_rates, note_errors
 from evaluation.score import Pairs, score_time
 from evaluation.scorefile import read_musicxml, read_score
-from evaluation.scoremodel import Score, ScoreNote
+from evaluation.scoremodel import Score
 from fullscore.errors import FullscoreError, Remedy
 from fullscore.files import whole_file
 from fullscore.reading import form_of
+from notation.musicxml_reader import ScoreNote
 
 # Colours that stay apart for readers who see red and green alike, and the words of the legend.
 ERRORS = {

@@ -1,10 +1,7 @@
 """Written scores as they are compared: notes, bars, words, chord symbols, and the order they are played in.
 
-Conventions: score time in quarters from the first bar line, as Fraction; tied notes are one note (a tie leads
-to the note of the same sounding pitch that begins where this one ends, in the same voice if it can, else to
-the next one that a tie ends on); pitch, spelling, keys and chord symbols of transposing parts as they sound.
-A grace note has duration 0, the onset of the note it leads to, and stands before it. Chord labels are in the
-syntax of Harte et al. (2005).
+Conventions: those of :mod:`notation.musicxml_reader`, whose notes, bars and tempos these are; tied notes are
+one note. Chord labels are in the syntax of Harte et al. (2005).
 
 Limits: a jump (D.C., D.S., To Coda) is taken at the end of its bar and lands at the beginning of one;
 repeats are not nested, and none is taken after a jump until the coda.
@@ -20,73 +17,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from notation.musicxml_reader import Bar, Head, Part, ScoreNote, Signs, Tempo, in_order, joined
+
 DEFAULT_TEMPO = 120.0  # quarters a minute where a score says nothing
-LONGEST_GAP = 2  # quarters by which some ties end too early: of arpeggios written out, of a bar's rounding
 NO_CHORD = "N"
-
-
-@dataclass(frozen=True, slots=True)
-class Syllable:
-    """Sung text under a note. ``syllabic`` is its place in the word: single, begin, middle or end."""
-
-    text: str
-    verse: str = "1"
-    syllabic: str = "single"
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreNote:
-    """A note; ``onset`` and ``duration`` in quarters, ``pitch`` sounding, as a MIDI number.
-
-    ``step`` is empty where the file has no spelling. ``bar`` counts the bars and ``id`` the ``<note>``
-    elements (MIDI: the notes) of the file from 0; ``held`` are the ids of the notes tied to it. ``part``
-    counts from 0, ``staff`` from 1 within it; ``voice`` is the file's own name.
-    """
-
-    onset: Fraction
-    duration: Fraction
-    pitch: int
-    step: str = ""
-    alter: int = 0
-    part: int = 0
-    staff: int = 1
-    voice: str = "1"
-    grace: bool = False
-    syllables: tuple[Syllable, ...] = ()
-    bar: int = 0
-    id: int = 0
-    held: tuple[int, ...] = ()
-
-    @property
-    def end(self) -> Fraction:
-        return self.onset + self.duration
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A bar: ``start`` and ``length`` in quarters, its time signature and its key (as sounding).
-
-    ``index`` counts the bars of the file from 0, ``number`` is printed. ``fifths`` is None where no key is
-    stated, ``mode`` empty where it isn't, ``beats`` 0 where there is no time signature.
-    """
-
-    start: Fraction
-    length: Fraction
-    beats: int = 0
-    beat_type: int = 4
-    fifths: int | None = None
-    mode: str = ""
-    index: int = 0
-    number: str = ""
-
-    @property
-    def end(self) -> Fraction:
-        return self.start + self.length
-
-    @property
-    def meter(self) -> str:
-        """The time signature as written, empty where there is none."""
-        return f"{self.beats}/{self.beat_type}" if self.beats else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,46 +31,7 @@ class Chord:
     label: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """A tempo in quarters a minute from ``onset`` (quarters) on."""
-
-    onset: Fraction
-    quarters_per_minute: float
-
-
 _Event = TypeVar("_Event", Chord, Tempo)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    name: str = ""
-    staves: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A note head, before ties are joined."""
-
-    note: ScoreNote
-    tie_start: bool
-    tie_stop: bool
-
-
-@dataclass(slots=True)
-class Signs:
-    """What a bar says of the order of bars. ``endings`` are the times a volta bracket is played."""
-
-    forward: bool = False
-    backward: bool = False
-    times: int = 2
-    endings: tuple[int, ...] = ()
-    segno: bool = False
-    coda: bool = False
-    to_coda: bool = False
-    fine: bool = False
-    da_capo: bool = False
-    dal_segno: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,39 +85,6 @@ class Score:
 # Ties -------------------------------------------------------------------------------------------
 
 
-def joined(heads: Sequence[Head]) -> tuple[ScoreNote, ...]:
-    """The notes with tied heads as one, sorted."""
-    waiting: dict[tuple[int, int], list[tuple[Head, int]]] = {}  # heads that begin a tie, and their notes
-    notes: list[ScoreNote] = []
-    for head in sorted(heads, key=lambda head: (head.note.onset, head.note.duration)):
-        note = head.note
-        open_ties = waiting.setdefault((note.part, note.pitch), [])
-        open_ties[:] = [tie for tie in open_ties if note.onset - tie[0].note.end <= LONGEST_GAP]
-        before = [tie for tie in open_ties if tie[0].note.onset < note.onset] if head.tie_stop else []
-        if before:
-            tie = max(before, key=lambda tie: _nearness(tie[0].note, note))
-            open_ties.remove(tie)
-            place = tie[1]
-            first = notes[place]
-            end = max(first.end, note.end)
-            notes[place] = replace(first, duration=end - first.onset, held=(*first.held, note.id))
-        else:
-            place = len(notes)
-            notes.append(note)
-        if head.tie_start and not note.grace:
-            open_ties.append((head, place))
-    return _in_order(notes)
-
-
-def _in_order(notes: Iterable[ScoreNote]) -> tuple[ScoreNote, ...]:
-    return tuple(sorted(notes, key=lambda note: (note.onset, not note.grace, note.pitch, note.id)))
-
-
-def _nearness(first: ScoreNote, second: ScoreNote) -> tuple[bool, bool, Fraction]:
-    """How well a tie leads from one head to another: writers put some on a head that ends elsewhere."""
-    return first.end == second.onset, (first.staff, first.voice) == (second.staff, second.voice), first.onset
-
-
 def within_voices(score: Score) -> Score:
     """The score with ties as MUSTER's tool joins them, from each chord of a voice to the next one only.
 
@@ -262,7 +124,7 @@ def within_voices(score: Score) -> Score:
                 sounding[note.pitch] = place
             if not goes_on or not any(head.tie_start or head.tie_stop for head in chord):
                 sounding = {}
-    return replace(score, notes=_in_order(notes))
+    return replace(score, notes=in_order(notes))
 
 
 # Playing out ------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from notation.export import write_score as write_score
     from notation.notate import NotationSettings as NotationSettings
     from notation.notate import notate as notate_notes
-    from notation.score import NotatedScore as NotatedScore
+    from notation.page import NotatedScore as NotatedScore
     from pipeline.correct import correct as correct
     from pipeline.correct import redo as redo
     from pipeline.correct import undo as undo
@@ -71,7 +71,7 @@ _PLACES = {
     "evaluation.report": ("evaluate",),
     "notation.notate": ("notate_notes=notate", "NotationSettings"),
     "notation.export": ("write_score",),
-    "notation.score": ("NotatedScore",),
+    "notation.page": ("NotatedScore",),
     "lyrics.alignment": ("align_words=align",),
     "lyrics.layout": ("read_lyrics=read_sheet",),
     "lyrics.words": ("Lyrics", "Line", "Word", "Syllable"),

@@ -93,7 +93,7 @@ TERMINAL = Wording(
         "choose output": "choose another with -o",
         "give words": "or give your own text with --lyrics",
         "start over": "--force starts over",
-        "notate": "write one with: fullscore notate {path} -o {score}",
+        "notate": "make it a score first with: fullscore notate {path} -o {score}",
         "evaluate as": "for this file: fullscore evaluate {kinds}",
         "give recent report": "give a file of chords, or the report of a run made anew with --force",
     }

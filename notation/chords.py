@@ -22,6 +22,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fullscore.viterbi import steady_path
 from notation.events import Bar, ChordSymbol, Key, Keys, ScoreNote, key_at
 from notation.spelling import fifths_name, pitch_class_fifths
 from transcription.beatgrid import Floats
@@ -84,7 +85,7 @@ def find_chords(notes: Sequence[ScoreNote], bars: Sequence[Bar], keys: Keys) -> 
     beats, changes = _beats(bars)
     profiles, basses = _profiles(pitched, beats)
     costs = _costs(profiles, basses, [key_at(keys, beat) for beat in beats[:-1]])
-    path = _cheapest_path(costs, changes)
+    path = steady_path(-costs, changes)[0].tolist()
     symbols: list[ChordSymbol] = []
     start = 0
     for beat in range(1, len(path) + 1):
@@ -170,21 +171,6 @@ def _outside(key: Key) -> list[int]:
 def pitch_class_of_key(key: Key) -> int:
     """The pitch class (0 to 11) of a key's tonic."""
     return (key.fifths + (3 if key.mode == "minor" else 0)) * 7 % 12
-
-
-def _cheapest_path(costs: Floats, changes: Floats) -> list[int]:
-    """The chord of each beat (Viterbi): staying is free, ``changes`` is the cost of a change at each beat."""
-    total = costs[0].copy()
-    back = []
-    for beat in range(1, len(costs)):
-        best = int(np.argmin(total))
-        moved = total[best] + changes[beat]
-        back.append(np.where(total <= moved, np.arange(len(total)), best))
-        total = np.minimum(total, moved) + costs[beat]
-    path = [int(np.argmin(total))]
-    for came in reversed(back):
-        path.append(int(came[path[-1]]))
-    return path[::-1]
 
 
 def _symbol(chord: _Chord, onset: Fraction, basses: Sequence[int | None], key: Key) -> ChordSymbol:

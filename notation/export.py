@@ -20,6 +20,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import mido
@@ -29,7 +30,7 @@ from fullscore.files import whole_file
 from notation.events import Key, ScoreNote
 from notation.instruments import VOICINGS, Voicing, voicing_of
 from notation.musicxml import document, printable
-from notation.score import NotatedScore
+from notation.page import NotatedScore
 from transcription.notes import Note
 
 TICKS = 480  # MIDI ticks in a quarter
@@ -63,6 +64,13 @@ def pack_mxl(musicxml: str, path: Path) -> None:
     with whole_file(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
         for name, text in (("META-INF/container.xml", container), ("score.musicxml", musicxml)):
             archive.writestr(ZipInfo(name), text, ZIP_DEFLATED)  # without the hour of writing in it
+
+
+def music21_stream(score: NotatedScore) -> Any:
+    """The score as music21 reads it, for whoever wants to go on with that library."""
+    from music21 import converter
+
+    return converter.parseData(document(score), format="musicxml")
 
 
 def write_score(score: NotatedScore, path: Path) -> None:

@@ -14,20 +14,18 @@ change at the first note of a bar; no accents, no slurs of phrasing, nothing bet
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fullscore.viterbi import steady_path
 from notation.events import Bar, ScoreNote
+from notation.meter import ScoreTime
+from notation.page import Dynamic, Expression, Hairpin, PartExpression, Pedal, TempoMark, WrittenPart
 from transcription.beatgrid import Floats
-
-if TYPE_CHECKING:
-    from notation.meter import ScoreTime
-    from notation.score import WrittenPart
 
 DYNAMICS = {"pp": 33, "p": 49, "mp": 64, "mf": 80, "f": 96, "ff": 112}
 """Velocity of each dynamic, as notation programs play it."""
@@ -64,66 +62,6 @@ STACCATO_VALUES = Fraction(1, 2), Fraction(1)  # shortest and longest value, in 
 PEDAL_NEAR = Fraction(1, 2)  # quarters from a note's onset within which a pedal belongs to it
 PEDAL_LATE_S = 0.12  # the foot comes down or up this long after the note that it belongs to
 PEDAL_FLUTTER_S = 0.15  # shorter ones are no pedal, shorter gaps no lifting
-
-
-@dataclass(frozen=True, slots=True)
-class TempoMark:
-    """A tempo from ``onset`` on: words such as "rit." and, if ``number``, a metronome mark.
-
-    ``quarters_per_minute`` is how fast it goes on from here; 0 with words that leave that open.
-    """
-
-    onset: Fraction
-    quarters_per_minute: float = 0.0
-    words: str = ""
-    number: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Dynamic:
-    """A loudness from ``onset`` on: pp, p, mp, mf, f or ff."""
-
-    onset: Fraction
-    mark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Hairpin:
-    """A crescendo (``grows``) or diminuendo."""
-
-    start: Fraction
-    end: Fraction
-    grows: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Pedal:
-    """The sustaining pedal held from ``start`` to ``end``."""
-
-    start: Fraction
-    end: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class PartExpression:
-    """The signs of one part, each kind in order of time."""
-
-    dynamics: tuple[Dynamic, ...] = ()
-    hairpins: tuple[Hairpin, ...] = ()
-    pedals: tuple[Pedal, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """The signs of a score: tempo for all, the others by stem.
-
-    ``curve`` is the tempo as played where a mark says that it changes gradually.
-    """
-
-    tempi: tuple[TempoMark, ...] = ()
-    curve: tuple[tuple[Fraction, float], ...] = ()
-    swing: bool = False
-    parts: Mapping[str, PartExpression] = field(default_factory=dict)
 
 
 def express(
@@ -199,22 +137,11 @@ def dynamics_of(
 
 
 def _levels(loudness: Floats) -> list[str]:
-    """The dynamic of each bar: the cheapest row, where changes cost."""
+    """The dynamic of each bar: the cheapest sequence, where changes cost."""
     names = list(DYNAMICS)
     distance = np.abs(loudness[:, None] - np.array(list(DYNAMICS.values()))) / DYNAMIC_STEP
-    best = distance[0]
-    sources = []
-    for row in distance[1:]:
-        cheapest = int(np.argmin(best))
-        stays = best <= best[cheapest] + DYNAMIC_CHANGE_COST
-        sources.append(np.where(stays, np.arange(len(names)), cheapest))
-        best = row + np.where(stays, best, best[cheapest] + DYNAMIC_CHANGE_COST)
-    at = int(np.argmin(best))
-    path = [at]
-    for source in reversed(sources):
-        at = int(source[at])
-        path.append(at)
-    return [names[i] for i in reversed(path)]
+    path, _ = steady_path(-distance, DYNAMIC_CHANGE_COST)
+    return [names[i] for i in path]
 
 
 def _swelling(loudness: Floats, end: int, grows: bool) -> int:

@@ -24,6 +24,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fullscore.viterbi import best_path
 from notation.events import Bar, Key, Keys, ScoreNote
 from notation.spelling import fifths_name
 from transcription.beatgrid import Floats
@@ -143,17 +144,9 @@ def _path(durations: Floats, home_scores: Floats) -> list[int]:
     moves[apart == 0] = MODE_CHANGE_COST
     np.fill_diagonal(moves, 0.0)
     # The home key was found from more than the bars alone: its relative has to be much better there.
-    total = costs[0] + np.where(at_home, 0.0, START_ELSEWHERE_COST)
-    total[home] -= MODE_CHANGE_COST
-    back = []
-    for cost in costs[1:]:
-        reach = total[:, None] + moves
-        back.append(np.argmin(reach, axis=0))
-        total = reach.min(axis=0) + cost
-    path = [int(np.argmin(total))]
-    for came in reversed(back):
-        path.append(int(came[path[-1]]))
-    path.reverse()
+    costs[0] += np.where(at_home, 0.0, START_ELSEWHERE_COST)
+    costs[0, home] -= MODE_CHANGE_COST
+    path = best_path(-costs, moves)[0].tolist()
     # Where the whole piece stays under one signature, its mode is that of the home key.
     return [home] * len(path) if all(at_home[path]) else path
 

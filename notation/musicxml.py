@@ -18,16 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from notation import rhythm
-from notation.events import Bar, ChordSymbol, Key
-from notation.expression import TempoMark
+from notation.events import Bar, ChordSymbol, Key, key_at
 from notation.instruments import BRACKETED
+from notation.page import Element, Head, NotatedScore, PagePart, StaffBar, TempoMark
 from transcription.beatgrid import TimeSignature
-
-if TYPE_CHECKING:
-    from notation.score import Element, Head, NotatedScore, PagePart, StaffBar
 
 HEADER = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -365,11 +361,9 @@ def _divisions(score: NotatedScore) -> int:
 def _write_part(
     part: ET.Element, score: NotatedScore, number: int, divisions: int, signs: Sequence[_Sign]
 ) -> None:
-    from notation.score import keys_of
-
     page = score.page[number]
     bars = score.bars
-    keys = keys_of(bars, score.keys)
+    keys = [key_at(score.keys, bar.start) for bar in bars]
     pitched = page.voicing.family != "drums"
     doubled = {section.start for section in score.sections}
     in_bars = _by_bar(signs, bars)

@@ -20,9 +20,10 @@ from notation.events import Key, ScoreNote
 from notation.expression import express
 from notation.instruments import VOICINGS, score_order, voicing_of
 from notation.meter import ScoreTime, lay_bars
+from notation.page import NotatedScore, WrittenPart
 from notation.quantise import QuantiseSettings, quantise
 from notation.registers import Reading
-from notation.score import NotatedScore, WrittenPart, build_score
+from notation.score import build_score
 from notation.sections import find_sections
 from notation.spelling import spell
 from notation.stated import (

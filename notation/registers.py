@@ -1,7 +1,7 @@
 """Clefs and octave lines: which lines a staff reads, bar by bar.
 
 Task: as few ledger lines as a player would accept without changing clef all the time. Method: the cheapest
-row of clefs over the bars (dynamic programming) where a bar costs the squares of its ledger lines and every
+sequence of clefs over the bars (Viterbi) where a bar costs the squares of its ledger lines and every
 change a constant; octave lines then cover the runs that still lie far above a treble or below a bass staff.
 
 Conventions: places count steps of the staff from C0 (C4 is 28); score time in quarters. Clefs change at bar
@@ -14,6 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
+from fullscore.viterbi import steady_path
 from notation.events import Bar
 
 CLEFS = {"treble": 30, "bass": 18, "alto": 24, "tenor": 22, "treble-8": 23, "percussion": 30}
@@ -84,26 +87,13 @@ def choose_clefs(bars: Sequence[Sequence[int]], clefs: Sequence[str]) -> list[st
     """A clef of ``clefs`` (the usual one first) for each bar, whose places are given."""
     if len(clefs) == 1 or not bars:
         return [clefs[0]] * len(bars)
-    best = [0.0] * len(clefs)
-    sources: list[list[int]] = []
-    for places in bars:
-        cheapest = min(range(len(clefs)), key=best.__getitem__)
-        reached, came_from = [], []
-        for number, clef in enumerate(clefs):
-            stays = best[number] <= best[cheapest] + CHANGE_COST
-            came_from.append(number if stays else cheapest)
-            cost = best[number] if stays else best[cheapest] + CHANGE_COST
-            cost += STRANGE_COST if number and places else 0.0
+    costs = np.zeros((len(bars), len(clefs)))
+    for bar, places in enumerate(bars):
+        for number, clef in enumerate(clefs if places else ()):
             lines = sum(ledger_lines(place, clef) ** 2 for place in places)
-            reached.append(cost + lines / max(len(places), 1))
-        best = reached
-        sources.append(came_from)
-    at = min(range(len(clefs)), key=best.__getitem__)
-    path = []
-    for came_from in reversed(sources):
-        path.append(clefs[at])
-        at = came_from[at]
-    return path[::-1]
+            costs[bar, number] = lines / len(places) + STRANGE_COST * (number > 0)
+    path, _ = steady_path(-costs, CHANGE_COST)
+    return [clefs[number] for number in path]
 
 
 def octave_lines(

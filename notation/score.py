@@ -15,169 +15,20 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from statistics import median
-from typing import Any
 
 from notation import rhythm
-from notation.events import Bar, ChordSymbol, Key, ScoreNote
-from notation.expression import Expression
-from notation.instruments import VOICINGS as VOICINGS
-from notation.instruments import Voicing, voicing_of
+from notation.events import Bar, ChordSymbol, Key, Keys, ScoreNote, key_at
+from notation.instruments import Voicing
 from notation.meter import ScoreTime
-from notation.percussion import DrumSound, sound_of
-from notation.registers import OctaveLine, Reach, Reading, choose_clefs, octave_lines, place_of
+from notation.page import Element, Expression, Head, NotatedScore, PagePart, StaffBar, WrittenPart
+from notation.percussion import sound_of
+from notation.registers import OctaveLine, Reach, choose_clefs, octave_lines, place_of
 from notation.sections import Section
-from notation.underlay import SungNote
 from transcription.beatgrid import TimeSignature
-from transcription.notes import Note
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenPart:
-    """The notes of one stem as written, with what belongs to each of them.
-
-    ``names`` spells each note (``"F#4"``, ``"Bb3"``) and ``sung`` holds its lyrics (empty: none).
-    Notes whose heard note is in ``spoken`` have a rhythm but no pitch of their own. ``program`` is
-    the General MIDI program (from 0) that plays it, where a file says so.
-    """
-
-    stem: str
-    notes: tuple[ScoreNote, ...]
-    names: tuple[str, ...]
-    sung: tuple[SungNote, ...] = ()
-    staves: int = 1
-    spoken: frozenset[Note] = frozenset()
-    program: int | None = None
-    reading: Reading = Reading()
-
-    def __post_init__(self) -> None:
-        if len(self.names) != len(self.notes):
-            raise ValueError(f"{len(self.notes)} notes but {len(self.names)} names")
-        if self.sung and len(self.sung) != len(self.notes):
-            raise ValueError(f"{len(self.notes)} notes but lyrics for {len(self.sung)}")
-
-    @property
-    def voicing(self) -> Voicing:
-        """How the part is called, plays and reads."""
-        usual = voicing_of(self.stem, self.program)
-        clefs = usual.clefs if self.reading.clef is None else (self.reading.clef,)
-        octave = usual.octave if self.reading.octave is None else self.reading.octave
-        return replace(usual, clefs=clefs, octave=octave)
-
-    @property
-    def unpitched(self) -> bool:
-        """Whether it is a drum set."""
-        return self.voicing.family == "drums"
-
-
-@dataclass(slots=True)
-class Head:
-    """One notehead: its place as written (of a drum, as in the treble clef), and its accidental.
-
-    ``accidental`` is MusicXML's name of the one that is shown ("": none), in parentheses if it ``reminds``.
-    """
-
-    step: str
-    alter: int
-    octave: int
-    shape: str = "normal"
-    drum: DrumSound | None = None
-    accidental: str = ""
-    reminds: bool = False
-    tied_from: bool = False
-    tied_to: bool = False
-
-
-@dataclass(slots=True)
-class Element:
-    """A note, chord, grace note or rest (without heads) as written in its bar.
-
-    ``onset`` counts from the bar line; a grace note lasts 0. ``slurs`` are "start" and "stop".
-    """
-
-    onset: Fraction
-    length: Fraction
-    name: str = ""
-    dots: int = 0
-    tuplet: rhythm.Tuplet | None = None
-    bracket: bool = False
-    beams: rhythm.Beams = ()
-    heads: tuple[Head, ...] = ()
-    grace: bool = False
-    stem: str = ""
-    hidden: bool = False
-    whole_bar: bool = False
-    marks: frozenset[str] = frozenset()
-    sung: SungNote | None = None
-    slurs: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class StaffBar:
-    """One bar of one staff: its voices, each filling the bar."""
-
-    clef: str
-    voices: list[list[Element]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class PagePart:
-    """A part on paper: its staves from the top, each with every bar, and its octave lines."""
-
-    voicing: Voicing
-    staves: tuple[tuple[StaffBar, ...], ...]
-    octaves: tuple[OctaveLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotatedScore:
-    """A finished score: what was decided, and how it stands on paper."""
-
-    title: str
-    artist: str
-    key: Key
-    bars: tuple[Bar, ...]
-    beats_per_minute: int
-    parts: tuple[WrittenPart, ...]
-    chords: tuple[ChordSymbol, ...]
-    page: tuple[PagePart, ...]
-    keys: tuple[tuple[Fraction, Key], ...]
-    """Every key with the bar line (in quarters) from which it holds; the first is ``key``."""
-    expression: Expression = Expression()
-    sections: tuple[Section, ...] = ()
-    time: ScoreTime | None = None
-    """When it was played; None if it wasn't."""
-
-    @property
-    def time_signature(self) -> TimeSignature:
-        """The meter at the beginning."""
-        return self.bars[0].time_signature
-
-    @property
-    def quarters_per_minute(self) -> float:
-        """The tempo as written at the beginning, in quarters."""
-        return self.beats_per_minute * float(self.time_signature.beat_quarters)
-
-    @property
-    def tempi(self) -> tuple[tuple[Fraction, float], ...]:
-        """Each tempo in quarters a minute with where it begins, gradual changes as played."""
-        found = {Fraction(0): self.quarters_per_minute}
-        found.update((mark.onset, mark.quarters_per_minute) for mark in self.expression.tempi)
-        found.update(self.expression.curve)
-        return tuple((onset, tempo) for onset, tempo in sorted(found.items()) if tempo > 0)
-
-    @property
-    def stream(self) -> Any:
-        """The score as music21 reads it, for whoever wants to go on with that library."""
-        from music21 import converter
-
-        from notation.musicxml import document
-
-        return converter.parseData(document(self), format="musicxml")
-
 
 _TENOR_BELOW = 60  # voices with a lower median read an octave above their sound, in the treble clef
 _BASS_BELOW = 48  # and still lower ones in the bass clef
@@ -223,15 +74,7 @@ def build_score(
     )
 
 
-def keys_of(bars: Sequence[Bar], keys: Sequence[tuple[Fraction, Key]]) -> list[Key]:
-    """The key of each bar."""
-    starts = [start for start, _ in keys]
-    return [keys[max(bisect_right(starts, laid.start) - 1, 0)][1] for laid in bars]
-
-
 # Parts
-
-_Keys = tuple[tuple[Fraction, Key], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,9 +100,9 @@ class _Staff:
     last_of: dict[int, Element] = field(default_factory=dict)
 
 
-def _lay_out(part: WrittenPart, bars: Sequence[Bar], keys: _Keys) -> PagePart:
+def _lay_out(part: WrittenPart, bars: Sequence[Bar], keys: Keys) -> PagePart:
     voicing = part.voicing
-    held = keys_of(bars, keys)
+    held = [key_at(keys, bar.start) for bar in bars]
     staves = []
     octaves: list[OctaveLine] = []
     for number in range(1, part.staves + 1):

@@ -18,7 +18,7 @@ from transcription.midi import Performance, read_performance
 from transcription.notes import Note
 
 if TYPE_CHECKING:
-    from notation.score import NotatedScore
+    from notation.page import NotatedScore
 
 SCORE_SUFFIXES = (".musicxml", ".xml", ".mxl", ".mid", ".pdf")
 LONGEST_WAIT_S = 1800.0  # from one onset to the next: beyond it there are two performances in one file

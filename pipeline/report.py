@@ -15,7 +15,7 @@ from pipeline.workspace import STAGES_FOLDER, Workspace, write_json
 from transcription.beatgrid import BeatGrid, TimeSignature
 
 if TYPE_CHECKING:
-    from notation.score import NotatedScore
+    from notation.page import NotatedScore
 
 PACKAGES = (
     "demucs",

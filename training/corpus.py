@@ -1,8 +1,8 @@
 """Openly licensed scores as arrays: what the networks of transcription and notation are trained on.
 
-Task: read MusicXML (.mxl, .musicxml, .xml) fast and exactly into :class:`ScorePiece`, and write a folder
-of them, one ``.npz`` a piece, from local git mirrors of the collections and from the scores that ship
-with music21. Pieces that are used to measure, and scores that may not be used freely, are left out.
+Task: make a :class:`ScorePiece` of what :mod:`notation.musicxml_reader` reads (.mxl, .musicxml, .xml), and
+write a folder of them, one ``.npz`` a piece, from local git mirrors of the collections and from the scores
+that ship with music21. Pieces that are used to measure, and scores that may not be used freely, are left out.
 
     python -m training.corpus FOLDER --lieder GIT --quartets GIT --musetrainer GIT
 
@@ -12,25 +12,27 @@ note has duration 0 and stands at the onset of the note it leads to. Voices coun
 staff and bar: stems up before stems down, then by height. Cue notes, hidden notes and percussion are
 left out.
 
-Limits: ``score-timewise`` files, ossias in staves of their own and tremolos are not read as such.
+Limits: ossias in staves of their own and tremolos are not read as such.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import re
 import subprocess
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
 from multiprocessing import Pool
+from operator import or_
 from pathlib import Path
 from typing import Any, TypeAlias
-from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
+
+from notation.musicxml_reader import Head, joined, parse_musicxml, place_on_fifths, read_written, unpacked
 
 TICKS = 10080  # a quarter: divisible by 2**5, 3**2, 5 and 7
 GRACE, STACCATO, TRILL, ARPEGGIO, FERMATA, SLURRED = 1, 2, 4, 8, 16, 32
@@ -49,18 +51,6 @@ SIGNS = {
     "arpeggiate": ARPEGGIO,
     "fermata": FERMATA,
 }
-ROUNDING = TICKS // 8  # bars this near to their signature's length are off it by a writer's rounding
-STEPS = {
-    "C": (0, 0),
-    "D": (2, 2),
-    "E": (4, 4),
-    "F": (5, -1),
-    "G": (7, 1),
-    "A": (9, 3),
-    "B": (11, 5),
-}  # semitones above C, place on the line of fifths
-BEAT_UNITS = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}  # quarters
-
 # Pieces of the evaluation data in any edition, and pieces still in copyright, by their path.
 LEFT_OUT = re.compile(
     r"bwv_?(846|848|873|875|883)|prelude_i_in_c_major|k\.?265|twinkle|ah_vous|heidenröslein,_d\.257"
@@ -149,247 +139,101 @@ def load_all(folder: Path) -> Iterator[ScorePiece]:
 # MusicXML ---------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Raw:
-    """A note head as read, before ties are joined. ``id`` is the file's own name of its voice."""
-
-    onset: int
-    duration: int
-    pitch: int
-    fifths: int
-    staff: int
-    id: str
-    bar: int
-    flags: int
-    stem: str
-    tie_start: bool
-    tie_stop: bool
-    voice: int = 1
-
-
-@dataclass(slots=True)
-class _Measure:
-    """What one part says of a bar; lengths in ticks, ``reach`` is how far its notes and rests go."""
-
-    reach: int
-    numerator: int
-    denominator: int
-    key: int
-
-
 def read_bytes(data: bytes, name: str, source: str) -> ScorePiece:
     """Read one score from the bytes of a compressed or plain MusicXML file.
 
-    Raises ``ValueError`` if it is not a ``score-partwise`` with notes.
+    Raises ``ValueError`` if it is not a score with notes.
     """
     try:
-        root = ElementTree.fromstring(_unpacked(data))
-    except (ElementTree.ParseError, zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{source}: not MusicXML ({error})") from error
-    if root.tag != "score-partwise":
-        raise ValueError(f"{source}: a {root.tag}, not a score-partwise")
-    names = {item.get("id"): item.findtext("part-name", "") for item in root.iter("score-part")}
-    parts = [_Part(element) for element in root.iter("part")]
-    bars = _bars([part.measures for part in parts])
-    starts = np.concatenate([[0], np.cumsum([bar.reach for bar in bars])])
-    columns: dict[str, list[int]] = {field: [] for field in NOTE_FIELDS}
-    for number, part in enumerate(parts):
-        for note in part.notes(starts):
-            for field in NOTE_FIELDS:
-                columns[field].append(number if field == "part" else getattr(note, field))
-    if not columns["onset"]:
+        score = read_written(parse_musicxml(data))
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    heads = [head for head in score.heads if head.written]
+    if not heads:
         raise ValueError(f"{source}: no notes")
-    notes = {field: np.asarray(values, dtype=np.int64) for field, values in columns.items()}
+    voices, flags = _voices(heads), _flags(heads)
+    rows = [  # of NOTE_FIELDS
+        (
+            _ticks(note.onset),
+            _ticks(note.duration),
+            note.pitch,
+            place_on_fifths(note.step, note.alter),
+            note.part,
+            note.staff,
+            voices[note.id],
+            reduce(_tied_flags, (flags[id] for id in (note.id, *note.held))),
+        )
+        for note in joined(heads)
+    ]
+    table = np.asarray(rows, dtype=np.int64).T
+    notes = dict(zip(NOTE_FIELDS, table, strict=True))
     order = np.lexsort((notes["part"], notes["pitch"], notes["flags"] & GRACE == 0, notes["onset"]))
     return ScorePiece(
         name=name,
         source=source,
-        bar_start=starts[:-1],
-        bar_length=np.asarray([bar.reach for bar in bars], dtype=np.int64),
-        bar_numerator=np.asarray([bar.numerator for bar in bars], dtype=np.int64),
-        bar_denominator=np.asarray([bar.denominator for bar in bars], dtype=np.int64),
-        bar_key=np.asarray([bar.key for bar in bars], dtype=np.int64),
-        part_names=tuple(names.get(element.get("id"), "") or "" for element in root.iter("part")),
-        part_is_keyboard=tuple(part.staves >= 2 for part in parts),
-        tempo=next((part.tempo for part in parts if part.tempo > 0), 0.0),
+        bar_start=_ints(_ticks(bar.start) for bar in score.bars),
+        bar_length=_ints(_ticks(bar.length) for bar in score.bars),
+        bar_numerator=_ints(bar.beats or 4 for bar in score.bars),
+        bar_denominator=_ints(bar.beat_type for bar in score.bars),
+        bar_key=_ints(bar.fifths or 0 for bar in score.bars),
+        part_names=tuple(part.name for part in score.parts),
+        part_is_keyboard=tuple(part.staves >= 2 for part in score.parts),
+        tempo=next((tempo.quarters_per_minute for tempo in score.tempos), 0.0),
         **{field: values[order] for field, values in notes.items()},
     )
 
 
-def _unpacked(data: bytes) -> bytes:
-    if not data.startswith(b"PK"):
-        return data
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        container = ElementTree.fromstring(archive.read("META-INF/container.xml"))
-        inner = next(item.get("full-path", "") for item in container.iter() if item.tag.endswith("rootfile"))
-        return archive.read(inner)
+def _ticks(quarters: Fraction) -> int:
+    return round(quarters.numerator * TICKS / quarters.denominator)
 
 
-def _bars(parts: list[list[_Measure]]) -> list[_Measure]:
-    """One list of bars for all parts: as long as the longest content, or by the signature where empty."""
-    bars = []
-    for index in range(max((len(part) for part in parts), default=0)):
-        here = [part[index] for part in parts if index < len(part)]
-        first = here[0]
-        nominal = 4 * TICKS * first.numerator // first.denominator
-        reach = max(measure.reach for measure in here)
-        if abs(reach - nominal) <= ROUNDING:
-            reach = nominal
-        bars.append(_Measure(reach or nominal, first.numerator, first.denominator, first.key))
-    return bars
+def _ints(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, dtype=np.int64)
 
 
-class _Part:
-    """One ``<part>``, read bar by bar; onsets are relative to the bar until :meth:`notes`."""
-
-    def __init__(self, element: ElementTree.Element) -> None:
-        self.measures: list[_Measure] = []
-        self.staves = 1
-        self.tempo = 0.0
-        self._raw: list[_Raw] = []
-        self._divisions = 1
-        self._transpose = (0, 0)  # semitones, places on the line of fifths
-        self._meter = (4, 4)
-        self._key = 0
-        self._slurs: dict[str, str] = {}  # number of an open slur: the voice it is in
-        for index, measure in enumerate(element.iter("measure")):
-            self._read_measure(measure, index)
-
-    def _ticks(self, element: ElementTree.Element) -> int:
-        return round(float(element.findtext("duration", "0")) * TICKS / self._divisions)
-
-    def _read_measure(self, measure: ElementTree.Element, index: int) -> None:
-        now = reach = chord_onset = 0
-        for element in measure:
-            if element.tag == "note":
-                length = 0 if element.find("grace") is not None else self._ticks(element)
-                if element.find("chord") is not None:
-                    onset = chord_onset
-                else:
-                    onset = chord_onset = now
-                    now += length
-                reach = max(reach, now)
-                self._read_note(element, index, onset, length)
-            elif element.tag == "backup":
-                now = max(0, now - self._ticks(element))
-            elif element.tag == "forward":
-                now += self._ticks(element)
-                reach = max(reach, now)
-            elif element.tag == "attributes":
-                self._read_attributes(element)
-            elif element.tag in ("direction", "sound") and not self.tempo:
-                self.tempo = _tempo(element)
-        self.measures.append(_Measure(reach, *self._meter, self._key + self._transpose[1]))
-
-    def _read_attributes(self, element: ElementTree.Element) -> None:
-        self._divisions = int(float(element.findtext("divisions", str(self._divisions))))
-        self.staves = max(self.staves, int(element.findtext("staves", "1")))
-        if (fifths := element.findtext("key/fifths")) is not None:
-            self._key = int(fifths)
-        beats, unit = element.findtext("time/beats"), element.findtext("time/beat-type")
-        if beats and unit:
-            self._meter = (sum(int(part) for part in beats.split("+")), int(unit))
-        if (transpose := element.find("transpose")) is not None:
-            chromatic = int(float(transpose.findtext("chromatic", "0")))
-            octaves = int(transpose.findtext("octave-change", "0"))
-            diatonic = transpose.findtext("diatonic")
-            if diatonic is None:  # the simplest interval of that size
-                fifths_moved = (7 * chromatic + 5) % 12 - 5
-            else:
-                fifths_moved = 7 * chromatic - 12 * int(diatonic)
-            self._transpose = (chromatic + 12 * octaves, fifths_moved)
-
-    def _read_note(self, element: ElementTree.Element, bar: int, onset: int, length: int) -> None:
-        pitch = element.find("pitch")
-        if pitch is None or element.find("cue") is not None or element.get("print-object") == "no":
-            return
-        staff = int(element.findtext("staff", "1"))
-        voice = element.findtext("voice", "1")
-        alter = round(float(pitch.findtext("alter", "0")))
-        semitones, fifths = STEPS[pitch.findtext("step", "C").strip()]
-        ties = {tie.get("type") for tie in element.iter("tie")}
-        flags = GRACE if element.find("grace") is not None else 0
-        for notations in element.iter("notations"):
-            for sign in notations.iter():
-                flags |= SIGNS.get(sign.tag, 0)
-                if sign.tag == "slur":
-                    number = sign.get("number", "1")
-                    if sign.get("type") == "start":
-                        self._slurs[number] = voice
-                    elif sign.get("type") == "stop":
-                        self._slurs.pop(number, None)
-        if voice in self._slurs.values():
-            flags |= SLURRED
-        self._raw.append(
-            _Raw(
-                onset=onset,
-                duration=length,
-                pitch=12 * (int(pitch.findtext("octave", "4")) + 1) + semitones + alter + self._transpose[0],
-                fifths=fifths + 7 * alter + self._transpose[1],
-                staff=staff,
-                id=voice,
-                bar=bar,
-                flags=flags,
-                stem=element.findtext("stem", ""),
-                tie_start="start" in ties,
-                tie_stop="stop" in ties,
-            )
-        )
-
-    def notes(self, starts: Ints) -> list[_Raw]:
-        """The part's notes in score time, voices numbered and ties joined."""
-        _number_voices(self._raw)
-        for note in self._raw:
-            note.onset += int(starts[note.bar])
-        return _joined(self._raw)
-
-
-def _tempo(element: ElementTree.Element) -> float:
-    """The tempo a direction gives in quarters a minute, or 0."""
-    for sound in element.iter("sound"):
-        if sound.get("tempo"):
-            return float(sound.get("tempo", "0"))
-    for mark in element.iter("metronome"):
-        number = re.search(r"\d+(\.\d+)?", mark.findtext("per-minute", ""))
-        unit = BEAT_UNITS.get(mark.findtext("beat-unit", ""), 0.0)
-        if number and unit:
-            return float(number[0]) * unit * (1.5 if mark.find("beat-unit-dot") is not None else 1.0)
-    return 0.0
-
-
-def _number_voices(notes: list[_Raw]) -> None:
-    """Number the voices of each staff in each bar from the top: by their stems, then by their height."""
-    places: dict[tuple[int, int], dict[str, list[_Raw]]] = {}
-    for note in notes:
-        places.setdefault((note.bar, note.staff), {}).setdefault(note.id, []).append(note)
+def _voices(heads: Iterable[Head]) -> dict[int, int]:
+    """The voice of each head by its id, numbered in its bar and staff from the top: by stems, then height."""
+    places: dict[tuple[int, int, int], dict[str, list[Head]]] = {}
+    for head in heads:
+        note = head.note
+        voices = places.setdefault((note.part, note.bar, note.staff), {})
+        voices.setdefault(note.voice, []).append(head)
+    found = {}
     for voices in places.values():
-        mains = {id: [n for n in own if not n.flags & GRACE] or own for id, own in voices.items()}
-        ups = {id: sum((n.stem == "up") - (n.stem == "down") for n in own) for id, own in mains.items()}
-        height = {id: sum(n.pitch for n in own) / len(own) for id, own in mains.items()}
-        order = sorted(voices, key=lambda id: (-np.sign(ups[id]), -height[id]))
-        for number, id in enumerate(order, start=1):
-            for note in voices[id]:
-                note.voice = number
+        mains = {name: [head for head in own if not head.note.grace] or own for name, own in voices.items()}
+        ups = {
+            name: sum((head.stem == "up") - (head.stem == "down") for head in own)
+            for name, own in mains.items()
+        }
+        height = {name: sum(head.note.pitch for head in own) / len(own) for name, own in mains.items()}
+        order = sorted(voices, key=lambda name: (-np.sign(ups[name]), -height[name]))
+        for number, name in enumerate(order, start=1):
+            found.update((head.note.id, number) for head in voices[name])
+    return found
 
 
-def _joined(notes: list[_Raw]) -> list[_Raw]:
-    """The notes with tied ones merged: a tie goes to the note of the same pitch where this one ends."""
-    open_ties: dict[tuple[int, int], list[_Raw]] = {}
-    joined: list[_Raw] = []
-    for note in sorted(notes, key=lambda note: (note.onset, note.duration)):
-        waiting = open_ties.get((note.pitch, note.onset), []) if note.tie_stop else []
-        held = next((n for n in waiting if (n.id, n.staff) == (note.id, note.staff)), None)
-        held = held or (waiting[0] if waiting else None)
-        if held is None:
-            held = note
-            joined.append(note)
-        else:
-            waiting.remove(held)
-            held.duration += note.duration
-            held.flags = held.flags & ~SLURRED | note.flags & ~GRACE
-        if note.tie_start and note.duration > 0:
-            open_ties.setdefault((held.pitch, held.onset + held.duration), []).append(held)
-    return joined
+def _flags(heads: Iterable[Head]) -> dict[int, int]:
+    """The flags of each head by its id; heads of a part come in the order of the file."""
+    found = {}
+    open_slurs: dict[int, dict[str, str]] = {}  # by part: number of a slur, and the voice it is in
+    for head in heads:
+        note = head.note
+        slurs = open_slurs.setdefault(note.part, {})
+        for number, kind in head.slurs:
+            if kind == "start":
+                slurs[number] = note.voice
+            elif kind == "stop":
+                slurs.pop(number, None)
+        signs = [GRACE] if note.grace else []
+        signs += [SIGNS[sign] for sign in head.signs if sign in SIGNS]
+        signs += [SLURRED] if note.voice in slurs.values() else []
+        found[note.id] = reduce(or_, signs, 0)
+    return found
+
+
+def _tied_flags(first: int, second: int) -> int:
+    """The flags of two tied heads together: whether a slur goes on, the second tells."""
+    return first & ~SLURRED | second & ~GRACE
 
 
 # The collections --------------------------------------------------------------------------------
@@ -427,7 +271,7 @@ def _from_music21() -> Iterator[tuple[str, bytes]]:
             path.relative_to(folder).parts[0]
         ):
             data = path.read_bytes()
-            if not NOT_FREE.search(_unpacked(data)[:4000].decode("utf-8", "replace")):
+            if not NOT_FREE.search(unpacked(data)[:4000].decode("utf-8", "replace")):
                 yield str(path.relative_to(folder)), data
 
 

@@ -5,9 +5,9 @@ to hide parts, to transpose for players of B flat, E flat and F instruments, and
 were not surely heard.
 
 Method: every ``<note>`` of ``score.musicxml`` gets the id ``n`` and its number in the file, which verovio
-keeps: an id means the same note at every width, transposition and choice of parts. Score time becomes the
-recording's by the beats in ``report.json``. A written note is the note of ``notes.json`` of its stem and
-pitch that begins nearest to it.
+keeps: an id means the same note at every width, transposition and choice of parts. What stands there is read
+by :mod:`notation.musicxml_reader`; score time becomes the recording's by the beats in ``report.json``. A
+written note is the note of ``notes.json`` of its stem and pitch that begins nearest to it.
 
 Conventions: times in seconds of the recording, score time in quarters from the first bar line. A tied
 note is lit as a whole, its ids together; a grace note sounds just before its note, as in ``score.mid``.
@@ -25,7 +25,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from xml.etree import ElementTree as ET
 
 from fullscore.errors import FullscoreError
 from notation.export import GRACE_QUARTERS
+from notation.musicxml_reader import Cursor, ScoreNote, joined, parse_musicxml, read_written
 from notation.percussion import sound_of
 from transcription.notes import Note
 from transcription.notes_io import read_notes_json
@@ -88,13 +89,18 @@ def score_view(
     """
     if transpose not in TRANSPOSITIONS:
         raise FullscoreError(
-            f"a score can be read in {', '.join(TRANSPOSITIONS)}, not in '{transpose}': choose one of these"
+            "a score can be read in {known}, not in '{transpose}'",
+            "choose one of these",
+            known=", ".join(TRANSPOSITIONS),
+            transpose=transpose,
         )
     root, stems = _read(made)
     names = [entry.findtext("part-name", "") for entry in root.iter("score-part")]
     visible = [number for number, stem in enumerate(stems) if parts is None or stem in parts]
     if not visible or not set(parts or ()) <= set(stems):
-        raise FullscoreError(f"the score has the parts {', '.join(stems)}: show at least one of these")
+        raise FullscoreError(
+            "the score has the parts {parts}: show at least one of these", parts=", ".join(stems)
+        )
     bars, notes = written_notes(root)
     times = _Times(made, bars, notes)
     interval = TRANSPOSITIONS[transpose]
@@ -146,10 +152,10 @@ def is_uncertain(note: Note) -> bool:
 def _read(made: Path) -> tuple[ET.Element, list[str]]:
     """The score with an id on every note, and the stem of each part."""
     told = read_report(made)["parts"]
-    root = ET.parse(made / "score.musicxml").getroot()
+    root = parse_musicxml((made / "score.musicxml").read_bytes())
     stems = told or [""] * len(root.findall("part"))  # a score of rests alone is of no stem
     for number, note in enumerate(root.iter("note")):
-        note.set("id", f"n{number}")
+        note.set("id", _id(number))
     return root, stems
 
 
@@ -161,73 +167,26 @@ Bar = tuple[str, Fraction, Fraction]
 
 
 def written_notes(root: ET.Element) -> tuple[list[Bar], list[WrittenNote]]:
-    """The bars and the notes of a MusicXML score whose notes have ids, in the order of time."""
-    bars: list[Bar] = []
-    notes: list[WrittenNote] = []
-    for number, part in enumerate(root.iter("part")):
-        start = Fraction(0)
-        divisions, up = Fraction(1), 0
-        tied: dict[tuple[int, str], int] = {}
-        for index, measure in enumerate(part.iter("measure")):
-            for attributes in measure.iter("attributes"):
-                divisions = Fraction(attributes.findtext("divisions") or divisions)
-                for transposed in attributes.iter("transpose"):
-                    octaves = int(transposed.findtext("octave-change") or 0)
-                    up = int(transposed.findtext("chromatic") or 0) + 12 * octaves
-            length = Fraction(0)
-            for element, at, end in _placed(measure, divisions):
-                length = max(length, end)
-                if element.tag != "note" or element.find("rest") is not None:
-                    continue
-                note = _written(element, number, index, start + at, start + end, up)
-                place = (note.pitch, element.findtext("voice", "1"))
-                if element.find("tie[@type='stop']") is not None and place in tied:
-                    first = tied.pop(place)
-                    notes[first] = replace(notes[first], ids=notes[first].ids + note.ids, end=note.end)
-                else:
-                    first = len(notes)
-                    notes.append(note)
-                if element.find("tie[@type='start']") is not None:
-                    tied[place] = first
-            if number == 0:
-                bars.append((measure.get("number", ""), start, start + length))
-            start += length
+    """The bars and the notes of a MusicXML score, in the order of time."""
+    score = read_written(root)
+    names = {head.note.id: head.written for head in score.heads}
+    notes = [_written(note, names[note.id]) for note in joined(score.heads)]
+    bars = [(bar.number, bar.start, bar.end) for bar in score.bars]
     return bars, sorted(notes, key=lambda note: (note.onset, not note.grace, note.part, note.pitch))
 
 
-def _placed(measure: ET.Element, divisions: Fraction) -> Iterator[tuple[ET.Element, Fraction, Fraction]]:
-    """The elements of a bar, with where they begin and end in quarters from the bar line."""
-    at = before = Fraction(0)
-    for element in measure:
-        lasts = Fraction(element.findtext("duration") or 0) / divisions
-        if element.tag == "backup":
-            at -= lasts
-        elif element.tag == "note" and element.find("chord") is not None:
-            yield element, before, before + lasts
-        elif element.tag in ("note", "forward"):
-            before = at
-            at += lasts
-            yield element, before, at
-        else:
-            yield element, at, at
+def _written(note: ScoreNote, name: tuple[str, int, int] | None) -> WrittenNote:
+    ids = tuple(map(_id, (note.id, *note.held)))
+    onset, end = note.onset, note.end
+    if note.grace:
+        onset = max(onset - GRACE_QUARTERS, Fraction(0))
+    written = None if name is None else (_SCALE_STEPS.index(name[0]), *name[1:])
+    return WrittenNote(ids, note.part, note.bar, onset, end, note.pitch, written, note.grace)
 
 
-def _written(
-    element: ET.Element, part: int, bar: int, onset: Fraction, end: Fraction, up: int
-) -> WrittenNote:
-    ids = (element.get("id", ""),)
-    grace = element.find("grace") is not None
-    if grace:
-        onset, end = max(onset - GRACE_QUARTERS, Fraction(0)), onset
-    pitch = element.find("pitch")
-    if pitch is None:
-        instrument = element.find("instrument")
-        key = "" if instrument is None else instrument.get("id", "").rpartition("-I")[2]
-        return WrittenNote(ids, part, bar, onset, end, int(key) if key.isdigit() else 0, None, grace)
-    step = _SCALE_STEPS.index(pitch.findtext("step", "C"))
-    alter, octave = int(pitch.findtext("alter") or 0), int(pitch.findtext("octave") or 4)
-    sounding = 12 * (octave + 1) + _SEMITONES[step] + alter + up
-    return WrittenNote(ids, part, bar, onset, end, sounding, (step, alter, octave), grace)
+def _id(number: int) -> str:
+    """The id of the note of this number in the file."""
+    return f"n{number}"
 
 
 class _Times:
@@ -305,8 +264,9 @@ def _keep_parts(root: ET.Element, visible: Sequence[int]) -> None:
     if len(visible) == len(parts):
         return
     if visible[0] > 0:
+        cursor = Cursor()
         for measure, own in zip(parts[0].iter("measure"), parts[visible[0]].iter("measure"), strict=True):
-            _move_signs(measure, own)
+            _move_signs(measure, own, cursor)
     hidden = [part for number, part in enumerate(parts) if number not in visible]
     for part in hidden:
         root.remove(part)
@@ -325,10 +285,13 @@ def _shorten_names(root: ET.Element) -> None:
             name.text = short
 
 
-def _move_signs(measure: ET.Element, to: ET.Element) -> None:
-    """Copy tempo marks, sections and chord symbols to the beginning of a bar of another part."""
+def _move_signs(measure: ET.Element, to: ET.Element, cursor: Cursor) -> None:
+    """Copy tempo marks, sections and chord symbols to the beginning of a bar of another part.
+
+    ``cursor`` has read the bars before; the divisions of a quarter are those of all parts.
+    """
     place = next((i for i, element in enumerate(to) if element.tag not in ("print", "attributes")), len(to))
-    for element, at, _ in _placed(measure, Fraction(1)):  # in divisions, which all parts have in common
+    for element, at, _ in cursor.through(measure):
         if element.tag == "harmony" or (element.tag == "direction" and _is_for_all(element)):
             sign = deepcopy(element)
             offset = sign.find("offset")
@@ -336,7 +299,7 @@ def _move_signs(measure: ET.Element, to: ET.Element) -> None:
                 before = next((i for i, e in enumerate(sign) if e.tag in ("staff", "sound")), len(sign))
                 offset = ET.Element("offset")
                 sign.insert(before, offset)
-            offset.text = str(int(offset.text or 0) + int(at))
+            offset.text = str(int(offset.text or 0) + int(at * cursor.divisions))
             for staff in sign.findall("staff"):
                 sign.remove(staff)
             to.insert(place, sign)
@@ -378,7 +341,7 @@ def _engrave(root: ET.Element, interval: str, width: int) -> tuple[list[str], li
     }
     toolkit.setOptions(options)
     if not toolkit.loadData(ET.tostring(root, encoding="unicode")):
-        raise FullscoreError("the score can't be engraved: transcribe the song again")
+        raise FullscoreError("the score can't be engraved", "transcribe the song again")
     if interval:  # verovio transposes the key of no sharps and flats that it gives to drums, too
         plain = _DRUM_STAFF.sub(lambda staff: _KEY_SIGNATURE.sub("", staff[0]), toolkit.getMEI())
         toolkit.setOptions({"transpose": ""})

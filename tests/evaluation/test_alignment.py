@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from evaluation.alignment import Alignment, align, compare
 from evaluation.scorefile import read_score
-from evaluation.scoremodel import Bar, Score, ScoreNote
+from evaluation.scoremodel import Score
+from notation.musicxml_reader import Bar, ScoreNote
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 BAR = 4  # quarters

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from evaluation.alignment import Alignment, align
 from evaluation.muster import MEANINGS, error_rates, note_errors, rhythm_correction
 from evaluation.scorefile import read_score
-from evaluation.scoremodel import Bar, Score, ScoreNote, within_voices
+from evaluation.scoremodel import Score, within_voices
+from notation.musicxml_reader import Bar, ScoreNote
 from tests.evaluation.musicxml import attributes, note, write
 
 HALF = Fraction(1, 2)

@@ -15,7 +15,8 @@ from evaluation.score import (
     underlay_scores,
     written_scores,
 )
-from evaluation.scoremodel import Bar, Chord, Score, ScoreNote, Syllable
+from evaluation.scoremodel import Chord, Score
+from notation.musicxml_reader import Bar, ScoreNote, Syllable
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"

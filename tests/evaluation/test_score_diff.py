@@ -7,8 +7,9 @@ import pytest
 from evaluation.alignment import Alignment, Comparison
 from evaluation.kinds import NoSettings
 from evaluation.score_diff import ERRORS, Column, coloured_errors, columns, show_score, systems
-from evaluation.scoremodel import Bar, Score, ScoreNote
+from evaluation.scoremodel import Score
 from fullscore.errors import FullscoreError
+from notation.musicxml_reader import Bar, ScoreNote
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 SVG = "{http://www.w3.org/2000/svg}"

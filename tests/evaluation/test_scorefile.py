@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.scorefile import read_score
-from evaluation.scoremodel import Score, Syllable, unfold
+from evaluation.scoremodel import Score, unfold
 from fullscore.errors import FullscoreError
+from notation.musicxml_reader import Syllable
 from tests.evaluation.musicxml import attributes, barline, document, lyric, note, write
 
 HALF = Fraction(1, 2)

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from lyrics.words import Line, Lyrics, Syllable, Word
 from notation.events import Bar, ScoreNote
-from notation.score import WrittenPart
+from notation.page import WrittenPart
 from transcription.beatgrid import TimeSignature
 from transcription.notes import Note
 

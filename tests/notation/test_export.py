@@ -21,7 +21,8 @@ from notation.export import (
     write_performance,
     write_svgs,
 )
-from notation.score import NotatedScore, build_score
+from notation.page import NotatedScore
+from notation.score import build_score
 from notation.underlay import underlay
 from tests.notation.builders import bars, lyrics, part, written
 from transcription.notes import Note

@@ -9,8 +9,6 @@ import pytest
 
 from notation.events import ScoreNote
 from notation.expression import (
-    Dynamic,
-    Pedal,
     dynamics_of,
     express,
     fermatas,
@@ -20,6 +18,7 @@ from notation.expression import (
     with_staccato,
 )
 from notation.meter import ScoreTime
+from notation.page import Dynamic, Pedal
 from tests.notation.builders import bars, part, written
 
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 from typing import Any
 
 from notation.events import Key, ScoreNote
-from notation.expression import Dynamic, Expression, Hairpin, PartExpression, Pedal, TempoMark
 from notation.musicxml import document
-from notation.score import WrittenPart, build_score
+from notation.page import Dynamic, Expression, Hairpin, PartExpression, Pedal, TempoMark, WrittenPart
+from notation.score import build_score
 from notation.sections import Section
 from tests.notation.builders import bars, part, written
 from transcription.notes import Note

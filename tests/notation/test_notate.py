@@ -7,6 +7,7 @@ from music21 import clef, note, stream
 
 from lyrics.words import Lyrics
 from notation.events import Key
+from notation.export import music21_stream
 from notation.notate import NotationSettings, notate
 from notation.registers import Reading
 from tests.notation.builders import lyrics
@@ -34,7 +35,7 @@ def test_a_scale_is_written_as_played() -> None:
     assert score.key == Key("C")
     assert len(score.bars) == 2
     assert score.beats_per_minute == 120
-    texts = [n.lyric for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)]
+    texts = [n.lyric for n in music21_stream(score).parts[0].flatten().notes if isinstance(n, note.Note)]
     assert texts == ["do", "re", "mi", "fa", "so", "la", "ti", "do"]
 
 
@@ -48,21 +49,21 @@ def test_parts_come_in_the_order_of_a_score_and_none_is_empty() -> None:
     )
     score = notate(heard, grid(9))
     assert [part.stem for part in score.parts] == ["vocals", "kazoo", "other", "bass", "drums"]
-    names = [part.partName for part in score.stream.parts]
+    names = [part.partName for part in music21_stream(score).parts]
     assert names == ["Voice", "Accompaniment", "Accompaniment", "Bass", "Drums"]
 
 
 def test_a_piano_has_two_staves_even_where_one_hand_plays() -> None:
     thirds = [*line((72, 74, 76, 77), "piano"), *line((76, 77, 79, 81), "piano")]
     score = notate(thirds, grid(5))
-    staves = list(score.stream.parts)
+    staves = list(music21_stream(score).parts)
     assert len(staves) == 2
     clefs = [staff.getElementsByClass(stream.Measure).first().clef for staff in staves]
     assert [type(c) for c in clefs] == [clef.TrebleClef, clef.BassClef]
 
 
 def test_a_melody_has_one_staff_even_on_a_piano() -> None:
-    (staff,) = notate(line((72, 74, 76, 77), "piano"), grid(5)).stream.parts
+    (staff,) = music21_stream(notate(line((72, 74, 76, 77), "piano"), grid(5))).parts
     assert isinstance(staff.getElementsByClass(stream.Measure).first().clef, clef.TrebleClef)
 
 
@@ -75,7 +76,9 @@ def test_the_voice_has_one_note_at_a_time() -> None:
 def test_the_users_key_is_kept() -> None:
     score = notate(line((61, 63), "vocals"), grid(5), settings=NotationSettings(key=Key("Db")))
     assert score.key == Key("Db")
-    assert [n.pitch.name for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)] == [
+    assert [
+        n.pitch.name for n in music21_stream(score).parts[0].flatten().notes if isinstance(n, note.Note)
+    ] == [
         "D-",
         "E-",
     ]
@@ -94,13 +97,13 @@ def test_silence_is_a_score() -> None:
     assert score.parts == ()
     assert score.title == "Silence"
     assert len(score.bars) >= 1
-    assert [n.isRest for n in score.stream.flatten().notesAndRests] == [True] * len(score.bars)
+    assert [n.isRest for n in music21_stream(score).flatten().notesAndRests] == [True] * len(score.bars)
 
 
 def test_words_without_sung_notes_are_spoken_on_time() -> None:
     words = Lyrics(lyrics("la la la la").lines + lyrics("hey you there", start=2.5).lines)
     score = notate(line((60, 62, 64, 65), "vocals"), grid(9), words)
-    found = [n for n in score.stream.parts[0].flatten().notes if isinstance(n, note.Note)]
+    found = [n for n in music21_stream(score).parts[0].flatten().notes if isinstance(n, note.Note)]
     found = [n for n in found if n.tie is None or n.tie.type == "start"]
     assert [n.lyric for n in found] == ["la", "la", "la", "la", "hey", "you", "there"]
     assert [n.notehead for n in found] == ["normal"] * 4 + ["x"] * 3
@@ -110,13 +113,15 @@ def test_words_without_sung_notes_are_spoken_on_time() -> None:
 def test_words_alone_make_a_voice() -> None:
     score = notate([], grid(9), lyrics("hey you there"))
     assert [part.stem for part in score.parts] == ["vocals"]
-    assert [n.lyric for n in score.stream.flatten().notes] == ["hey", "you", "there"]
+    assert [n.lyric for n in music21_stream(score).flatten().notes] == ["hey", "you", "there"]
     assert score.chords == ()
 
 
 def test_nothing_is_spoken_while_the_voice_sings() -> None:
     score = notate([Note(0.0, 2.0, 60, stem="vocals")], grid(9), lyrics("many words on one note", every=0.4))
-    assert {n.notehead for n in score.stream.flatten().notes if isinstance(n, note.Note)} == {"normal"}
+    assert {n.notehead for n in music21_stream(score).flatten().notes if isinstance(n, note.Note)} == {
+        "normal"
+    }
 
 
 def test_a_bass_line_keeps_the_surest_of_notes_heard_together() -> None:
@@ -157,7 +162,7 @@ def test_a_part_is_read_in_the_clef_and_octave_that_the_user_says() -> None:
 
 def test_another_octave_on_paper_sounds_the_same() -> None:
     settings = NotationSettings(readings=(("vocals", Reading("bass", 1)),))
-    score = notate(line((48, 50, 52, 53), "vocals"), grid(9), settings=settings).stream
+    score = music21_stream(notate(line((48, 50, 52, 53), "vocals"), grid(9), settings=settings))
     assert [n.pitch.midi for n in score.parts[0].toSoundingPitch().flatten().notes] == [48, 50, 52, 53]
 
 

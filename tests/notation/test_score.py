@@ -12,8 +12,9 @@ from music21 import chord, clef, harmony, layout, note, stream, tempo
 
 from benchmarks.readback import in_file
 from notation.events import Bar, ChordSymbol, Key, ScoreNote
-from notation.export import write_musicxml
-from notation.score import NotatedScore, WrittenPart, build_score
+from notation.export import music21_stream, write_musicxml
+from notation.page import NotatedScore, WrittenPart
+from notation.score import build_score
 from notation.underlay import underlay
 from tests.notation.builders import bars, lyrics, part, written
 
@@ -25,7 +26,7 @@ def build(
 
 
 def voice_of(score: NotatedScore) -> list[Any]:
-    return list(score.stream.parts[0].flatten().notesAndRests)
+    return list(music21_stream(score).parts[0].flatten().notesAndRests)
 
 
 def test_a_note_over_the_bar_line_is_tied() -> None:
@@ -41,7 +42,7 @@ def test_a_note_over_three_bars_is_tied_throughout() -> None:
 
 def test_a_pick_up_bar_has_number_0_and_its_own_length() -> None:
     score = build(part("vocals", written([("0", "1", 60), ("1", "4", 62)])), laid=bars(2, pick_up="1"))
-    measures = list(score.stream.parts[0].getElementsByClass(stream.Measure))
+    measures = list(music21_stream(score).parts[0].getElementsByClass(stream.Measure))
     assert [m.number for m in measures] == [0, 1, 2]
     assert measures[0].paddingLeft == 3
     assert measures[1].offset == 1
@@ -63,7 +64,7 @@ def test_an_empty_bar_is_one_whole_bar_rest() -> None:
 def shown(score: NotatedScore) -> list[str]:
     """Accidentals printed, in parentheses where they remind."""
     marks = []
-    for element in score.stream.parts[0].flatten().notes:
+    for element in music21_stream(score).parts[0].flatten().notes:
         for member in element.notes if isinstance(element, chord.Chord) else [element]:
             accidental = member.pitch.accidental
             if accidental is None or not accidental.displayStatus:
@@ -105,29 +106,31 @@ def test_a_tie_carries_its_accidental() -> None:
 )
 def test_clefs(stem: str, pitch: int, expected: type) -> None:
     score = build(part(stem, written([("0", "4", pitch)], stem)))
-    assert type(score.stream.parts[0].getElementsByClass(stream.Measure).first().clef) is expected
+    assert type(music21_stream(score).parts[0].getElementsByClass(stream.Measure).first().clef) is expected
 
 
 def test_the_bass_is_written_an_octave_above_its_sound() -> None:
     score = build(part("bass", written([("0", "4", 28)], "bass")))
     assert voice_of(score)[0].pitch.nameWithOctave == "E2"
-    assert score.stream.parts[0].getInstrument().transposition.semitones == -12
+    assert music21_stream(score).parts[0].getInstrument().transposition.semitones == -12
 
 
 def test_two_staves_are_braced_and_two_voices_have_stems_apart() -> None:
     upper = written([("0", "4", 72)], "piano") + written([("0", "1", 60), ("1", "3", 62)], "piano", 1, 2)
     lower = written([("0", "4", 48)], "piano", 2)
     score = build(part("piano", upper + lower, staves=2))
-    group = score.stream.getElementsByClass(layout.StaffGroup).first()
+    group = music21_stream(score).getElementsByClass(layout.StaffGroup).first()
     assert group.symbol == "brace"
-    assert len(score.stream.parts) == 2
-    voices = list(score.stream.parts[0].getElementsByClass(stream.Measure).first().voices)
+    assert len(music21_stream(score).parts) == 2
+    voices = list(music21_stream(score).parts[0].getElementsByClass(stream.Measure).first().voices)
     assert [v.notes[0].stemDirection for v in voices] == ["up", "down"]
 
 
 def test_drums_have_their_places_and_heads() -> None:
     score = build(part("drums", written([("0", "1/2", 36), ("0", "1/2", 42), ("1/2", "1/2", 38)], "drums")))
-    looks = {(n.displayName, n.notehead, n.stemDirection) for n in score.stream.parts[0].flatten().notes}
+    looks = {
+        (n.displayName, n.notehead, n.stemDirection) for n in music21_stream(score).parts[0].flatten().notes
+    }
     assert looks == {("F4", "normal", "down"), ("G5", "x", "up"), ("C5", "normal", "up")}
 
 
@@ -155,7 +158,7 @@ def test_both_snares_of_general_midi_at_once_are_one_stroke() -> None:
 
 def test_the_tempo_counts_beats() -> None:
     score = build_score([part("vocals", written([("0", "3", 60)]))], bars(1, "6/8"), Key("C"), 71.7)
-    mark = score.stream.parts[0].flatten().getElementsByClass(tempo.MetronomeMark).first()
+    mark = music21_stream(score).parts[0].flatten().getElementsByClass(tempo.MetronomeMark).first()
     assert (mark.number, mark.referent.type, mark.referent.dots) == (72, "quarter", 1)
     assert score.quarters_per_minute == 108
 
@@ -167,7 +170,7 @@ def test_chord_symbols() -> None:
         ChordSymbol(Fraction(4), "G", "7"),
     ]
     score = build(part("vocals", written([("0", "4", 60)])), chords=symbols)
-    found = score.stream.parts[0].flatten().getElementsByClass(harmony.ChordSymbol)
+    found = music21_stream(score).parts[0].flatten().getElementsByClass(harmony.ChordSymbol)
     assert [(c.offset, c.root().name, c.bass().name, c.chordKind) for c in found] == [
         (0, "B-", "B-", "major-seventh"),
         (2, "F#", "C", "half-diminished-seventh"),
@@ -178,19 +181,19 @@ def test_chord_symbols() -> None:
 def test_a_melisma_is_slurred() -> None:
     notes = written([("0", "1", 60), ("1", "1", 62), ("2", "2", 64)])
     score = build(part("vocals", notes, sung=underlay(lyrics("Ah"), notes)))
-    slur = score.stream.parts[0].spannerBundle.getByClass("Slur")[0]
+    slur = music21_stream(score).parts[0].spannerBundle.getByClass("Slur")[0]
     assert [n.pitch.midi for n in slur] == [60, 64]
 
 
 def test_a_grace_note_comes_before_its_note() -> None:
     score = build(part("vocals", written([("1", "0", 59), ("1", "1", 60)])))
-    found = [(n.pitch.midi, n.duration.isGrace) for n in score.stream.parts[0].flatten().notes]
+    found = [(n.pitch.midi, n.duration.isGrace) for n in music21_stream(score).parts[0].flatten().notes]
     assert found == [(59, True), (60, False)]
 
 
 def test_a_song_without_notes_is_a_bar_of_rest() -> None:
     score = build(laid=bars(1))
-    assert len(score.stream.parts) == 1
+    assert len(music21_stream(score).parts) == 1
     assert [n.isRest for n in voice_of(score)] == [True]
 
 
@@ -223,5 +226,5 @@ def test_what_is_written_is_what_was_handed_in(
     contents = in_file(path)
     assert contents.faults == []
     assert contents.pitched == {(n.onset, n.pitch) for n in notes}
-    quarters = sum(n.quarterLength * len(n.pitches) for n in score.stream.flatten().notes)
+    quarters = sum(n.quarterLength * len(n.pitches) for n in music21_stream(score).flatten().notes)
     assert quarters == pytest.approx(float(sum(n.duration for n in notes)))

@@ -26,6 +26,7 @@ from notation.events import Key
 from notation.notate import NotationSettings, notate
 from pipeline.report import score_time
 from separation.audio import SAMPLE_RATE, Audio, write_flac
+from tests.evaluation import musicxml
 from tests.ui.pages import views_alone
 from transcription.beatgrid import BeatGrid
 from transcription.notes import Note
@@ -140,6 +141,14 @@ def test_notes_are_read_as_evaluation_reads_them(made: Path) -> None:
         (note.onset, note.end, note.pitch) for note in score.notes
     )
     assert [(start, end) for _, start, end in bars] == [(bar.start, bar.end) for bar in score.bars]
+
+
+def test_a_note_tied_into_another_voice_is_one_note() -> None:
+    rest, begun = musicxml.note("r", 2), musicxml.note("C4", 2, '<tie type="start"/>', voice="2")
+    held = musicxml.note("C4", 4, '<tie type="stop"/>', voice="1")
+    score = musicxml.document([musicxml.attributes() + rest + begun, held])
+    _, (note,) = written_notes(ET.fromstring(score))
+    assert (note.ids, note.onset, note.end, note.name) == (("n1", "n2"), 2, 8, (0, 0, 4))
 
 
 # Doubtful notes

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.viterbi import best_path
 from transcription.beatgrid import TimeSignature
 from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
 
@@ -118,119 +119,171 @@ def _mean_of_neighbours(rows: Floats) -> Floats:
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1).mean(axis=2))
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """From one cluster on the beat to the next: each leads to the cluster ``to`` over a number of ``beats``.
+
+    ``log_length`` is that of one beat, ``bins`` its bin; ``score`` what the clusters on the way and the one
+    reached say for it.
+    """
+
+    to: Ints
+    beats: Ints
+    log_length: Floats
+    bins: Ints
+    score: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The best row of beats to each node (a cluster that may be a beat) by the length of its last beat.
+
+    All but ``resumed`` are of shape (nodes, BINS): the row's ``score``, its last beat's ``log_length``, the
+    ``node`` before and the ``bin`` there (-1: the row begins with it), and the ``beats`` from there. A row
+    that begins at a node goes on from the node and bin ``resumed``, where another broke off (-1: from none).
+    """
+
+    score: Floats
+    log_length: Floats
+    node: npt.NDArray[np.int32]
+    bin: npt.NDArray[np.int16]
+    beats: npt.NDArray[np.int8]
+    resumed: Ints
+
+    @classmethod
+    def nothing(cls, nodes: int) -> Reached:
+        """Before any step is taken."""
+        shape = nodes, BINS
+        return cls(
+            np.full(shape, -np.inf),
+            np.zeros(shape),
+            np.full(shape, -1, np.int32),
+            np.full(shape, -1, np.int16),
+            np.zeros(shape, np.int8),
+            np.full((nodes, 2), -1, np.int64),
+        )
+
+
 def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
     """The best row of beats over at least two clusters; ``wanted_s`` is the length of a beat if known."""
-    count = len(times)
     fine = fine_places(marks)
     on_beat = fine[:, 0]
     period = period_scores(times, marks, wanted_s)
+    nodes = possible_beats(times, marks)
+    node_of = np.full(len(times), -1)
+    node_of[nodes] = np.arange(len(nodes))
+    reached = Reached.nothing(len(nodes))
+    broken_off, broken_at = -np.inf, (-1, -1)  # the best row that has ended, and its last node and bin
+    for m, i in enumerate(nodes):
+        if m:
+            broken_off -= UNEXPLAINED_COST * (i - nodes[m - 1] - 1)
+        begun = -UNEXPLAINED_COST * i + on_beat[i]
+        if broken_off - BREAK_COST + on_beat[i] > begun:
+            begun, reached.resumed[m] = broken_off - BREAK_COST + on_beat[i], broken_at
+        broken_off -= UNEXPLAINED_COST
+        here = np.flatnonzero(np.isfinite(reached.score[m]))
+        if len(here) and reached.score[m].max() >= broken_off:
+            broken_off, broken_at = float(reached.score[m].max()), (m, int(reached.score[m].argmax()))
+        ahead = nodes[m + 1 : int(np.searchsorted(nodes, i + AHEAD + 1))]
+        steps = steps_from(i, ahead, times, fine, period)
+        if steps is not None:
+            before, came = best_before(steps, begun, here, reached.score[m], reached.log_length[m])
+            take(steps, node_of[steps.to], before + steps.score, m, came, reached)
+    return traced(times, nodes, reached)
+
+
+def possible_beats(times: Floats, marks: Marks) -> Ints:
+    """The clusters that may be beats: likely ones, and those that are the likeliest within a second."""
     possible = marks.phase[:, 0] > np.log(BEAT_THRESHOLD)
     lo, hi = np.searchsorted(times, [times - 1.0, times + 1.0])
     for n in np.flatnonzero(~possible):
         possible[n] = marks.phase[n, 0] >= marks.phase[lo[n] : hi[n], 0].max()
-    nodes = np.flatnonzero(possible)
-    node_of = np.full(count, -1)
-    node_of[nodes] = np.arange(len(nodes))
-    best = np.full((len(nodes), BINS), -np.inf)
-    log_of = np.zeros((len(nodes), BINS))
-    came_node = np.full((len(nodes), BINS), -1, np.int32)
-    came_bin = np.full((len(nodes), BINS), -1, np.int16)
-    beats_of = np.zeros((len(nodes), BINS), np.int8)
-    fresh_from = np.full((len(nodes), 2), -1, np.int64)
-    ended, ended_at = -np.inf, (-1, -1)
-    columns = np.arange(count)
-    for m, i in enumerate(nodes):
-        if m:
-            ended -= UNEXPLAINED_COST * (i - nodes[m - 1] - 1)
-        fresh = -UNEXPLAINED_COST * i + on_beat[i]
-        if ended - BREAK_COST + on_beat[i] > fresh:
-            fresh, fresh_from[m] = ended - BREAK_COST + on_beat[i], ended_at
-        here = np.flatnonzero(np.isfinite(best[m]))
-        ended -= UNEXPLAINED_COST
-        if len(here) and best[m].max() >= ended:
-            ended, ended_at = float(best[m].max()), (m, int(best[m].argmax()))
-        stop = i + AHEAD + 1
-        ahead = nodes[m + 1 : int(np.searchsorted(nodes, stop))]
-        gap = times[ahead] - times[i]
-        ahead, gap = ahead[gap <= LONGEST_S * MOST_BEATS], gap[gap <= LONGEST_S * MOST_BEATS]
-        if not len(ahead):
-            continue
-        beats = np.arange(1, MOST_BEATS + 1)
-        length = gap[:, None] / beats[None]
-        row, column = np.nonzero((length >= SHORTEST_S) & (length <= LONGEST_S))
-        if not len(row):
-            continue
-        length, to, number = length[row, column], ahead[row], beats[column]
-        log_length = np.log(length)
-        bins = period_bins(log_length)
-        score = period[to, bins] - period[i, bins]
-        likely = score > UNLIKELY_PERIOD * (to - i)
-        if not likely.any():
-            continue
-        length, to, number, log_length = length[likely], to[likely], number[likely], log_length[likely]
-        bins, score = bins[likely], score[likely] - EMPTY_BEAT_COST * (number - 1)
-        inner = columns[i + 1 : to[-1]]
-        if len(inner):
-            place = (times[inner] - times[i])[None] / length[:, None]
-            index = np.rint(place * FINE).astype(np.int64) % FINE
-            value = fine[inner[None], index]
-            score = score + np.where(inner[None] < to[:, None], value, 0.0).sum(axis=1)
-        score = score + on_beat[to]
-        base = np.full(len(length), fresh)
-        parent = np.full(len(length), -1)
-        if len(here):
-            change = (log_length[:, None] - log_of[m, here][None]) / TEMPO_SPREAD
-            options = best[m, here][None] - TEMPO_COST * np.log1p(change**2)
-            options -= JUMP_COST * (np.abs(change) > JUMP / TEMPO_SPREAD)
-            choice = options.argmax(axis=1)
-            value = options[np.arange(len(length)), choice]
-            better = value >= base
-            base = np.where(better, value, base)
-            parent = np.where(better, here[choice], -1)
-        total = base + score
-        target = node_of[to]
-        # The later of two equal (node, bin) pairs would win: write them from worst to best.
-        order = np.argsort(total)
-        order = order[total[order] > best[target[order], bins[order]]]
-        node, bin_ = target[order], bins[order]
-        best[node, bin_] = total[order]
-        log_of[node, bin_] = log_length[order]
-        came_node[node, bin_] = m
-        came_bin[node, bin_] = parent[order]
-        beats_of[node, bin_] = number[order]
-    return traced(times, nodes, best, log_of, came_node, came_bin, beats_of, fresh_from)
+    return np.flatnonzero(possible)
 
 
-def traced(
-    times: Floats,
-    nodes: Ints,
-    best: Floats,
-    log_of: Floats,
-    came_node: npt.NDArray[np.int32],
-    came_bin: npt.NDArray[np.int16],
-    beats_of: npt.NDArray[np.int8],
-    fresh_from: Ints,
-) -> Row:
+def steps_from(
+    i: int, ahead: Ints, times: Floats, fine: npt.NDArray[np.float32], period: Floats
+) -> Steps | None:
+    """The steps from cluster ``i`` to the clusters ``ahead`` whose beats have a likely length, if any."""
+    gap = times[ahead] - times[i]
+    ahead, gap = ahead[gap <= LONGEST_S * MOST_BEATS], gap[gap <= LONGEST_S * MOST_BEATS]
+    counts = np.arange(1, MOST_BEATS + 1)
+    lengths = gap[:, None] / counts[None]
+    row, column = np.nonzero((lengths >= SHORTEST_S) & (lengths <= LONGEST_S))
+    if not len(row):
+        return None
+    length, to, beats = lengths[row, column], ahead[row], counts[column]
+    log_length = np.log(length)
+    bins = period_bins(log_length)
+    score = period[to, bins] - period[i, bins]
+    likely = score > UNLIKELY_PERIOD * (to - i)
+    if not likely.any():
+        return None
+    length, to, beats, log_length = length[likely], to[likely], beats[likely], log_length[likely]
+    bins, score = bins[likely], score[likely] - EMPTY_BEAT_COST * (beats - 1)
+    inner = np.arange(i + 1, to[-1])
+    if len(inner):
+        place = (times[inner] - times[i])[None] / length[:, None]
+        index = np.rint(place * FINE).astype(np.int64) % FINE
+        score = score + np.where(inner[None] < to[:, None], fine[inner[None], index], 0.0).sum(axis=1)
+    return Steps(to, beats, log_length, bins, score + fine[to, 0])
+
+
+def best_before(
+    steps: Steps, begun: float, here: Ints, scores: Floats, log_lengths: Floats
+) -> tuple[Floats, Ints]:
+    """For each step the best score before it, and the bin of the last beat there (-1: a row begins).
+
+    ``begun`` is the score of a row that begins here, ``here`` are the bins in which others arrive.
+    """
+    best = np.full(len(steps.to), begun)
+    came = np.full(len(steps.to), -1)
+    if len(here):
+        change = (steps.log_length[:, None] - log_lengths[here][None]) / TEMPO_SPREAD
+        options = scores[here][None] - TEMPO_COST * np.log1p(change**2)
+        options -= JUMP_COST * (np.abs(change) > JUMP / TEMPO_SPREAD)
+        choice = options.argmax(axis=1)
+        value = options[np.arange(len(best)), choice]
+        better = value >= best
+        best = np.where(better, value, best)
+        came = np.where(better, here[choice], -1)
+    return best, came
+
+
+def take(steps: Steps, target: Ints, total: Floats, m: int, came: Ints, reached: Reached) -> None:
+    """Take those steps from node ``m`` to the nodes ``target`` that are better than what reached these."""
+    # The later of two equal (node, bin) pairs would win: write them from worst to best.
+    order = np.argsort(total)
+    order = order[total[order] > reached.score[target[order], steps.bins[order]]]
+    node, bin_ = target[order], steps.bins[order]
+    reached.score[node, bin_] = total[order]
+    reached.log_length[node, bin_] = steps.log_length[order]
+    reached.node[node, bin_] = m
+    reached.bin[node, bin_] = came[order]
+    reached.beats[node, bin_] = steps.beats[order]
+
+
+def traced(times: Floats, nodes: Ints, reached: Reached) -> Row:
     """The row of beats that ends best, from its end."""
-    final = best.max(axis=1) - UNEXPLAINED_COST * (len(times) - 1 - nodes)
+    final = reached.score.max(axis=1) - UNEXPLAINED_COST * (len(times) - 1 - nodes)
     m = int(final.argmax())
     beats: list[tuple[float, int]] = [(float(times[nodes[m]]), int(nodes[m]))]
     if not np.isfinite(final[m]):
         return Row(np.array([b[0] for b in beats]), np.array([b[1] for b in beats]))
-    state = int(best[m].argmax())
+    state = int(reached.score[m].argmax())
     while True:
-        start, length = int(came_node[m, state]), float(np.exp(log_of[m, state]))
-        begin, end, number = times[nodes[start]], times[nodes[m]], int(beats_of[m, state])
+        start, length = int(reached.node[m, state]), float(np.exp(reached.log_length[m, state]))
+        begin, end, number = times[nodes[start]], times[nodes[m]], int(reached.beats[m, state])
         beats += [(float(end - (end - begin) * k / number), -1) for k in range(1, number)]
         beats.append((float(begin), int(nodes[start])))
-        m, state = start, int(came_bin[m, state])
+        m, state = start, int(reached.bin[m, state])
         if state < 0:
-            before, state = int(fresh_from[m, 0]), int(fresh_from[m, 1])
+            before, state = int(reached.resumed[m, 0]), int(reached.resumed[m, 1])
             if before < 0:
                 break
             # The row was broken off: beats go on evenly over the gap.
             begin, end = times[nodes[before]], times[nodes[m]]
-            mean = 0.5 * (length + float(np.exp(log_of[before, state])))
+            mean = 0.5 * (length + float(np.exp(reached.log_length[before, state])))
             number = max(1, round(float(end - begin) / mean))
             beats += [(float(end - (end - begin) * k / number), -1) for k in range(1, number)]
             beats.append((float(begin), int(nodes[before])))
@@ -292,16 +345,7 @@ def count_bars(
                 cost[a, b] = 0.0 if size == next_size else METER_CHANGE_COST
             elif size == next_size:
                 cost[a, b] = 0.0 if next_number == number + 1 else BAR_SLIP_COST
-    score = emission[0].copy()
-    came = np.zeros((beats, len(states)), np.int64)
-    for n in range(1, beats):
-        options = score[:, None] - cost
-        came[n] = options.argmax(axis=0)
-        score = options[came[n], np.arange(len(states))] + emission[n]
-    path = [int(score.argmax())]
-    for n in range(beats - 1, 0, -1):
-        path.append(int(came[n, path[-1]]))
-    path.reverse()
+    path, _ = best_path(emission, cost)
     return Bars(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
 
 

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fullscore.viterbi import steady_path
 from transcription.beatgrid import TimeSignature
 from transcription.beats.onsets import MARK_LIMIT, Events
 
@@ -272,22 +273,7 @@ def count_bars(marks: Floats, bar: tuple[float, ...]) -> tuple[Ints, float]:
     size = len(bar)
     means = np.array(bar)
     emission = marks[:, None] * means[None] - 0.5 * means[None] ** 2
-    score = emission[0].copy()
-    came = np.zeros((len(marks), size), np.int64)
-    before = (np.arange(size) - 1) % size
-    for n in range(1, len(marks)):
-        regular = score[before]
-        best = int(score.argmax())
-        slip = score[best] - BAR_SLIP_COST
-        came[n] = np.where(regular >= slip, before, best)
-        score = np.maximum(regular, slip) + emission[n]
-    place = int(score.argmax())
-    total = float(score[place])
-    places = [place]
-    for n in range(len(marks) - 1, 0, -1):
-        place = int(came[n, place])
-        places.append(place)
-    return np.array(places[::-1]), total
+    return steady_path(emission, BAR_SLIP_COST, before=(np.arange(size) - 1) % size)
 
 
 @dataclass(frozen=True, slots=True)
