@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lyrics.words import Lyrics as Lyrics
     from lyrics.words import Syllable as Syllable
     from lyrics.words import Word as Word
+    from notation.export import music21_stream as music21_stream
     from notation.export import write_score as write_score
     from notation.notate import NotationSettings as NotationSettings
     from notation.notate import notate as notate_notes
@@ -70,7 +71,7 @@ _PLACES = {
     "pipeline.plan": ("engine=load_engine",),
     "evaluation.report": ("evaluate",),
     "notation.notate": ("notate_notes=notate", "NotationSettings"),
-    "notation.export": ("write_score",),
+    "notation.export": ("write_score", "music21_stream"),
     "notation.page": ("NotatedScore",),
     "lyrics.alignment": ("align_words=align",),
     "lyrics.layout": ("read_lyrics=read_sheet",),
@@ -116,6 +117,7 @@ __all__ = [
     "engine",
     "evaluate",
     "hear_file",
+    "music21_stream",
     "notate",
     "notate_notes",
     "read_audio",
