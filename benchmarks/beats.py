@@ -3,10 +3,10 @@
     python -m benchmarks.beats [--data FOLDER] [--only TEXT] [--no-audio]
 
 Beats are compared as mir_eval does (F-measure with 70 ms, CMLt, AMLt; the first five seconds left
-out), downbeats with the same F-measure. Two parts: the tracker on the notes alone (performance MIDI
-with annotated beats), and on sound alone, beside ``librosa.beat.beat_track``. Recordings that exist only
-as MIDI are rendered with the General MIDI soundfont inside ``pretty_midi``. Sound together with notes
-takes the notes' beats where no drums are among them; bands are in ``fullscore benchmark``.
+out), downbeats with the same F-measure. Three parts: the tracker on the notes alone (performance MIDI
+with annotated beats), on sound alone, beside ``librosa.beat.beat_track``, and on both as it hears a band,
+whose beats are followed in sound and notes together. Recordings that exist only as MIDI are rendered with
+the General MIDI soundfont inside ``pretty_midi``. Whole bands are in ``fullscore benchmark``.
 
 The UltraStar songs have no beat annotation but a syllable grid. A beat is eight units of it; on which
 of the eight it falls is unknown, and so the best of them counts, for every tracker alike.
@@ -29,9 +29,10 @@ import numpy as np
 import pretty_midi
 import soundfile
 
+from fullscore.engines import silent
 from separation.audio import Audio
 from transcription.beatgrid import BeatGrid
-from transcription.beats.joint import track_beats
+from transcription.beats.joint import BeatSettings, heard_beats, track_beats
 from transcription.notes import Note
 
 CACHE = Path(tempfile.gettempdir()) / "fullscore-benchmark-beats"
@@ -257,14 +258,28 @@ def main() -> None:
         _, beats = librosa.beat.beat_track(y=audio.samples[0], sr=audio.sample_rate, units="time")
         theirs.append(figures(item, beats, np.array([])))
         print(line("    librosa", theirs[-1]), flush=True)
-    for name, table in (("mean", ours), ("mean of librosa", theirs)):
-        if table:
-            print(
-                line(
-                    name,
-                    [float(np.nanmean(c)) if np.isfinite(c).any() else np.nan for c in np.array(table).T],
-                )
-            )
+    print_mean("mean", ours)
+    print_mean("mean of librosa", theirs)
+
+    print(f"\n{'sound and notes':38s} " + " ".join(f"{name:>6s}" for name in FIGURES))
+    both = []
+    for item in items:
+        if item.midi is None:
+            continue
+        notes, audio = notes_of(item.midi), load(sound_of(item))
+        start = time.perf_counter()
+        grid = heard_beats(notes, audio, BeatSettings(), silent)
+        seconds = time.perf_counter() - start
+        both.append(figures(item, np.array(grid.times), np.array(grid.downbeats)))
+        print(line(item.name, both[-1], summary(grid, item, seconds)), flush=True)
+    print_mean("mean", both)
+
+
+def print_mean(name: str, rows: list[list[float]]) -> None:
+    """The mean of each figure over the recordings that have it."""
+    if rows:
+        columns = np.array(rows).T
+        print(line(name, [float(np.nanmean(c)) if np.isfinite(c).any() else np.nan for c in columns]))
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ the beat: pitch classes, register, loudness, how long the notes last and are fel
 the clusters around it, and how close together onsets follow in the next and the last seconds, on a
 logarithmic axis of time.
 
-Conventions: times in seconds; one row of features a cluster, in order of time. The features are
-about zero to one in size; ``FEATURES`` is their number. Training (``training.train_beats``) and use call
-the same function.
+Conventions: times in seconds; one row of features a cluster, in order of time. The features are about zero
+to one in size. Training (``training.train_beats``) and use call the same function; what the network was
+trained on must not change. ``transcription.beats.onsets`` weighs some of the features by hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,8 @@ GAP_S, SPAN_S = 0.025, 0.055
 """Notes begin together when each follows the one before within GAP_S and the first within SPAN_S."""
 NEAR_PITCH, FOLLOWERS = 4, 24
 """A note is felt to last until one of the next FOLLOWERS notes begins within NEAR_PITCH semitones of it."""
+FELT_S = 1.0
+"""A note that is let go sooner is felt to last as long if nothing begins near it."""
 LAGS_S = np.geomspace(0.08, 4.0, 24)
 """The distances in time at which other clusters are counted, forward and backward."""
 NEIGHBOURS = 5
@@ -51,13 +53,13 @@ class Clusters:
         return len(self.times)
 
 
-def clusters_of(onset: Floats) -> Clusters:
+def clusters_of(onset: Floats, gap_s: float = GAP_S, span_s: float = SPAN_S) -> Clusters:
     """Group notes by their onsets, which need not be in order; ``order`` is the order of ``group``."""
     order = np.argsort(onset, kind="stable")
     group = np.zeros(len(onset), np.int64)
     number, first, last = -1, -np.inf, -np.inf
     for n, time in enumerate(onset[order].tolist()):
-        if time - last > GAP_S or time - first > SPAN_S:
+        if time - last > gap_s or time - first > span_s:
             number, first = number + 1, time
         group[n], last = number, time
     count = np.bincount(group) if len(group) else np.zeros(0)
@@ -84,94 +86,140 @@ def log_time(seconds: Floats) -> Floats:
 def cluster_features(
     clusters: Clusters, onset: Floats, offset: Floats, pitch: Floats, velocity: Floats, drum: Bools
 ) -> npt.NDArray[np.float32]:
-    """The features of each cluster, (clusters, FEATURES)."""
-    count = len(clusters)
-    group, order = clusters.group, clusters.order
-    onset, pitch, velocity, drum = onset[order], np.rint(pitch[order]), velocity[order], drum[order]
+    """The features of each cluster, (clusters, features)."""
+    order = clusters.order
+    onset, pitch, velocity, tuned = onset[order], np.rint(pitch[order]), velocity[order], ~drum[order]
     length = np.maximum(offset[order] - onset, SHORTEST_S)
-    times = clusters.times
-    tuned = ~drum
-    columns: list[Floats] = []
-
-    classes = np.zeros((count, 12))
-    np.maximum.at(classes, (group[tuned], pitch[tuned].astype(int) % 12), 1.0)
-    lowest = np.full(count, np.inf)
-    np.minimum.at(lowest, group[tuned], pitch[tuned])
-    highest = np.full(count, -np.inf)
-    np.maximum.at(highest, group[tuned], pitch[tuned])
-    silent = ~np.isfinite(lowest)
-    middle = float(np.median(pitch[tuned])) if tuned.any() else 60.0
-    lowest, highest = np.where(silent, middle, lowest), np.where(silent, middle, highest)
-    bass = np.zeros((count, 12))
-    bass[np.arange(count), lowest.astype(int) % 12] = ~silent
-    registers = np.zeros((count, 8))
-    np.add.at(registers, (group[tuned], np.clip(pitch[tuned].astype(int) // 12 - 1, 0, 7)), 0.5)
-    columns += [classes, bass, np.minimum(registers, 1.5)]
-
-    low, high = (lowest - 48) / 24, (highest - 72) / 24
-    columns += [low, high, (lowest - local_mean(times, lowest, 6.0)) / 12]
-    columns += [(highest - local_mean(times, highest, 6.0)) / 12]
-    for line in (lowest, highest):
-        step = np.diff(line, prepend=line[:1]) / 12
-        columns += [np.clip(step, -2, 2), np.clip(np.append(step[1:], 0.0), -2, 2)]
-    around = np.searchsorted(times, [times - 0.8, times + 0.8])
-    columns.append((lowest <= running_minimum(lowest, around[0], around[1]) + 0.5).astype(float))
-
-    size = np.bincount(group, minlength=count).astype(float)
-    sounding = np.searchsorted(np.sort(onset), times + SPAN_S) - np.searchsorted(
-        np.sort(onset + length), times
-    )
-    columns += [np.log(size) / 2, np.log1p(np.maximum(sounding, 0)) / 2]
-
-    loud = np.bincount(group, weights=velocity, minlength=count) / size
-    loudest = maximum_by(group, velocity, count)
-    columns += [(loud - 64) / 32, (loudest - 64) / 32, (loudest - local_mean(times, loudest, 4.0)) / 16]
-
     felt = felt_length(onset, pitch, length)
-    for values in (length, felt):
-        longest = np.log(maximum_by(group, values, count))
-        columns += [log_time(np.exp(longest)), longest - local_mean(times, longest, 4.0)]
-        for edge in (lowest, highest):
-            at_edge = np.where(pitch == edge[group], values, 0.0)
-            columns.append(log_time(maximum_by(group, at_edge, count)))
-
-    for k in range(1, NEIGHBOURS + 1):
-        ahead = np.full(count, LONGEST_S)
-        if count > k:
-            ahead[:-k] = times[k:] - times[:-k]
-        behind = np.full(count, LONGEST_S)
-        if count > k:
-            behind[k:] = times[k:] - times[:-k]
-        columns += [log_time(ahead), log_time(behind)]
-
-    weight = np.minimum(np.sqrt(size), 2.0) / 2
-    strong = np.clip(
-        0.5
-        + 0.5
-        * (
-            np.log(maximum_by(group, felt, count))
-            - local_mean(times, np.log(maximum_by(group, felt, count)), 4.0)
-        ),
-        0,
-        1.5,
-    )
-    columns += [lag_counts(times, weight), lag_counts(times, strong)]
-
-    for span in HARMONY_SPANS_S:
-        columns.append(harmonic_change(onset[tuned], pitch[tuned], length[tuned], times, span))
-    columns.append(fresh_share(onset, pitch, tuned, group, size))
-    hits = np.zeros((count, 4))
-    for n in np.flatnonzero(drum):
-        kind = next((k for k, names in enumerate(DRUM_GROUPS) if int(pitch[n]) in names), 3)
-        hits[group[n], kind] = 1.0
-    columns.append(hits)
-    spread = maximum_by(group, onset, count) + maximum_by(group, -onset, count)
-    columns.append(spread / SPAN_S)
-    table = np.concatenate([np.asarray(c, float).reshape(count, -1) for c in columns], axis=1)
+    edges = edges_of(clusters, pitch, tuned)
+    columns = [
+        *pitch_columns(clusters, pitch, tuned, edges),
+        *size_columns(clusters, onset, length),
+        *loudness_columns(clusters, velocity),
+        *length_columns(clusters, pitch, length, edges),
+        *length_columns(clusters, pitch, felt, edges),
+        *rhythm_columns(clusters, felt),
+        *harmony_columns(clusters, onset, pitch, length, tuned),
+        drum_hits(clusters, pitch, tuned),
+        spread_of(clusters, onset) / SPAN_S,
+    ]
+    table = np.concatenate([np.asarray(c, float).reshape(len(clusters), -1) for c in columns], axis=1)
     return np.asarray(np.clip(table, -4, 4), np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The lowest and the highest pitch of each cluster; where it has none (``silent``) the median of all."""
+
+    lowest: Floats
+    highest: Floats
+    silent: Bools
+
+
+def edges_of(clusters: Clusters, pitch: Floats, tuned: Bools) -> Edges:
+    lowest = np.full(len(clusters), np.inf)
+    np.minimum.at(lowest, clusters.group[tuned], pitch[tuned])
+    highest = maximum_by(clusters.group[tuned], pitch[tuned], len(clusters))
+    silent = ~np.isfinite(lowest)
+    middle = float(np.median(pitch[tuned])) if tuned.any() else 60.0
+    return Edges(np.where(silent, middle, lowest), np.where(silent, middle, highest), silent)
+
+
+def pitch_columns(clusters: Clusters, pitch: Floats, tuned: Bools, edges: Edges) -> Iterator[Floats]:
+    """Pitch classes, bass and register; how the lowest and the highest line lie and move."""
+    count, times, group = len(clusters), clusters.times, clusters.group[tuned]
+    played = pitch[tuned].astype(int)
+    classes = np.zeros((count, 12))
+    np.maximum.at(classes, (group, played % 12), 1.0)
+    bass = np.zeros((count, 12))
+    bass[np.arange(count), edges.lowest.astype(int) % 12] = ~edges.silent
+    registers = np.zeros((count, 8))
+    np.add.at(registers, (group, np.clip(played // 12 - 1, 0, 7)), 0.5)
+    yield from (classes, bass, np.minimum(registers, 1.5))
+    yield from ((edges.lowest - 48) / 24, (edges.highest - 72) / 24)
+    for line in (edges.lowest, edges.highest):
+        yield (line - local_mean(times, line, 6.0)) / 12
+    for line in (edges.lowest, edges.highest):
+        step = np.diff(line, prepend=line[:1]) / 12
+        yield from (np.clip(step, -2, 2), np.clip(np.append(step[1:], 0.0), -2, 2))
+    begin, end = np.searchsorted(times, [times - 0.8, times + 0.8])
+    yield (edges.lowest <= running_minimum(edges.lowest, begin, end) + 0.5).astype(float)
+
+
+def size_columns(clusters: Clusters, onset: Floats, length: Floats) -> Iterator[Floats]:
+    """How many notes begin, and how many sound."""
+    begun = np.searchsorted(np.sort(onset), clusters.times + SPAN_S)
+    sounding = begun - np.searchsorted(np.sort(onset + length), clusters.times)
+    yield from (np.log(sizes_of(clusters)) / 2, np.log1p(np.maximum(sounding, 0)) / 2)
+
+
+def loudness_columns(clusters: Clusters, velocity: Floats) -> Iterator[Floats]:
+    """The mean and the greatest velocity, and this beside those around."""
+    count = len(clusters)
+    loud = np.bincount(clusters.group, weights=velocity, minlength=count) / sizes_of(clusters)
+    loudest = maximum_by(clusters.group, velocity, count)
+    yield from ((loud - 64) / 32, (loudest - 64) / 32)
+    yield (loudest - local_mean(clusters.times, loudest, 4.0)) / 16
+
+
+def length_columns(clusters: Clusters, pitch: Floats, length: Floats, edges: Edges) -> Iterator[Floats]:
+    """The greatest length in a cluster, this beside those around, and that of its lowest and highest note."""
+    longest = log_longest(clusters, length)
+    yield from (log_time(np.exp(longest)), longest - local_mean(clusters.times, longest, 4.0))
+    for edge in (edges.lowest, edges.highest):
+        at_edge = np.where(pitch == edge[clusters.group], length, 0.0)
+        yield log_time(maximum_by(clusters.group, at_edge, len(clusters)))
+
+
+def rhythm_columns(clusters: Clusters, felt: Floats) -> Iterator[Floats]:
+    """The time to the clusters around each, and how much follows at which distance: in size, in length."""
+    count, times = len(clusters), clusters.times
+    for k in range(1, NEIGHBOURS + 1):
+        ahead, behind = np.full(count, LONGEST_S), np.full(count, LONGEST_S)
+        if count > k:
+            ahead[:-k] = behind[k:] = times[k:] - times[:-k]
+        yield from (log_time(ahead), log_time(behind))
+    yield lag_counts(times, np.minimum(np.sqrt(sizes_of(clusters)), 2.0) / 2)
+    longest = log_longest(clusters, felt)
+    yield lag_counts(times, np.clip(0.5 + 0.5 * (longest - local_mean(times, longest, 4.0)), 0, 1.5))
+
+
+def harmony_columns(
+    clusters: Clusters, onset: Floats, pitch: Floats, length: Floats, tuned: Bools
+) -> Iterator[Floats]:
+    """How much the harmony changes, and the share of new pitch classes."""
+    for span in HARMONY_SPANS_S:
+        yield harmonic_change(onset[tuned], pitch[tuned], length[tuned], clusters.times, span)
+    yield fresh_share(onset, pitch, tuned, clusters.group, sizes_of(clusters))
+
+
+def drum_hits(clusters: Clusters, pitch: Floats, tuned: Bools) -> Floats:
+    """Whether each of DRUM_GROUPS, and any other drum, is struck: (clusters, 4)."""
+    hits = np.zeros((len(clusters), 4))
+    for n in np.flatnonzero(~tuned):
+        kind = next((k for k, names in enumerate(DRUM_GROUPS) if int(pitch[n]) in names), 3)
+        hits[clusters.group[n], kind] = 1.0
+    return hits
+
+
+def spread_of(clusters: Clusters, onset: Floats) -> Floats:
+    """The time from the first to the last onset of each cluster."""
+    count = len(clusters)
+    return maximum_by(clusters.group, onset, count) + maximum_by(clusters.group, -onset, count)
+
+
+def sizes_of(clusters: Clusters) -> Floats:
+    """How many notes each cluster has."""
+    return np.bincount(clusters.group, minlength=len(clusters)).astype(float)
+
+
+def log_longest(clusters: Clusters, length: Floats) -> Floats:
+    """The logarithm of the greatest length in each cluster."""
+    return np.asarray(np.log(maximum_by(clusters.group, length, len(clusters))))
+
+
 def maximum_by(group: Ints, values: Floats, count: int) -> Floats:
+    """The greatest of the values in each of ``count`` groups; -inf where there are none."""
     result = np.full(count, -np.inf)
     np.maximum.at(result, group, values)
     return result
@@ -184,14 +232,17 @@ def running_minimum(values: Floats, begin: Ints, end: Ints) -> Floats:
     return np.asarray(np.minimum.reduceat(extended, bounds)[::2])
 
 
-def felt_length(onset: Floats, pitch: Floats, length: Floats) -> Floats:
-    """How long each note is felt to last, however long it is held: until something begins near its pitch."""
+def felt_length(onset: Floats, pitch: Floats, length: Floats, least_s: float = FELT_S) -> Floats:
+    """How long each note is felt to last: until something begins near its pitch, at most until it ends.
+
+    A note that ends sooner than ``least_s`` is felt to last as long, however short it is held.
+    """
     result = np.full(len(onset), LONGEST_S)
     for k in range(min(FOLLOWERS, len(onset) - 1), 0, -1):
         apart = onset[k:] - onset[:-k]
         near = (np.abs(pitch[k:] - pitch[:-k]) <= NEAR_PITCH) & (apart > SPAN_S)
         result[:-k] = np.where(near, apart, result[:-k])
-    return np.asarray(np.maximum(np.minimum(result, np.maximum(length, 1.0)), SHORTEST_S))
+    return np.asarray(np.maximum(np.minimum(result, np.maximum(length, least_s)), SHORTEST_S))
 
 
 def local_mean(times: Floats, values: Floats, span_s: float) -> Floats:
@@ -239,10 +290,18 @@ def harmonic_change(onset: Floats, pitch: Floats, length: Floats, times: Floats,
     bass_weight = 1.0 + (pitch < 52)
     np.add.at(edges, (start, classes), bass_weight)
     np.add.at(edges, (stop, classes), -bass_weight)
-    total = np.concatenate([np.zeros((1, 12)), np.cumsum(np.cumsum(edges, axis=0), axis=0)])
-    here = np.clip(np.rint((times - origin) * rate).astype(int), 0, frames)
+    return chroma_change(np.cumsum(edges, axis=0), rate, times - origin, span_s)
+
+
+def chroma_change(chroma: Floats, rate: float, times: Floats, span_s: float) -> Floats:
+    """1 - the cosine between the chroma summed over ``span_s`` after and before each time.
+
+    ``chroma`` is of shape (frames, 12), ``rate`` its frames a second from time 0 on.
+    """
+    total = np.concatenate([np.zeros((1, 12)), np.cumsum(chroma, axis=0)])
+    here = np.clip(np.rint(times * rate).astype(int), 0, len(chroma))
     width = int(span_s * rate)
-    after = total[np.minimum(here + width, frames)] - total[here]
+    after = total[np.minimum(here + width, len(chroma))] - total[here]
     before = total[here] - total[np.maximum(here - width, 0)]
     norm = np.linalg.norm(after, axis=1) * np.linalg.norm(before, axis=1)
     cosine = np.einsum("ij,ij->i", after, before) / np.maximum(norm, 1e-9)
@@ -252,7 +311,7 @@ def harmonic_change(onset: Floats, pitch: Floats, length: Floats, times: Floats,
 def fresh_share(
     onset: Floats, pitch: Floats, tuned: Bools, group: Ints, size: Floats, span_s: float = 1.2
 ) -> Floats:
-    """The share of each cluster's notes whose pitch class has not begun for ``span_s``."""
+    """The share of each cluster's notes, ``size`` in all, whose pitch class has not begun for ``span_s``."""
     name = np.where(tuned, pitch.astype(int) % 12, 12)
     order = np.lexsort((onset, name))
     since = np.full(len(onset), np.inf)

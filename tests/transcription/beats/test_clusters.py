@@ -5,11 +5,14 @@ import pytest
 
 from transcription.beats.clusters import (
     LAGS_S,
+    chroma_change,
     cluster_features,
     clusters_of,
     felt_length,
     fresh_share,
+    harmonic_change,
     lag_counts,
+    running_minimum,
 )
 
 
@@ -23,6 +26,7 @@ def test_notes_of_a_spread_chord_are_one_cluster() -> None:
 def test_a_glissando_is_not_one_cluster() -> None:
     clusters = clusters_of(np.arange(10) * 0.02)
     assert len(clusters) == 4  # none is longer than 55 ms
+    assert clusters_of(np.arange(10) * 0.02, gap_s=np.inf, span_s=0.09).group.tolist() == [0] * 5 + [1] * 5
 
 
 def test_a_note_is_felt_until_the_next_near_it() -> None:
@@ -30,6 +34,27 @@ def test_a_note_is_felt_until_the_next_near_it() -> None:
     pitch = np.array([60.0, 40.0, 62.0, 80.0])
     held = np.full(4, 3.0)
     assert felt_length(onset, pitch, held).tolist() == [1.0, 3.0, 3.0, 3.0]
+
+
+def test_a_short_note_is_felt_for_a_while_or_until_it_ends() -> None:
+    onset, pitch, held = np.array([0.0, 0.4, 2.0]), np.array([60.0, 61.0, 62.0]), np.full(3, 0.5)
+    assert felt_length(onset, pitch, held).tolist() == [0.4, 1.0, 1.0]
+    assert felt_length(onset, pitch, held, least_s=0.0).tolist() == [0.4, 0.5, 0.5]
+
+
+def test_the_least_of_a_moving_window() -> None:
+    values = np.array([3.0, 1.0, 2.0, 5.0])
+    assert running_minimum(values, np.array([0, 0, 1, 2]), np.array([1, 2, 3, 4])).tolist() == [3, 1, 1, 2]
+
+
+def test_harmony_changes_where_other_pitch_classes_follow() -> None:
+    classes = [0] * 10 + [0] * 10 + [7] * 10
+    change = chroma_change(np.eye(12)[classes], 10.0, np.array([1.0, 2.0]), 1.0)
+    assert change.tolist() == pytest.approx([0.0, 1.0])
+    # An octave higher nothing changes but the register; a tritone higher all does.
+    onset, length = np.array([0.0, 1.0, 2.0]), np.full(3, 1.0)
+    change = harmonic_change(onset, np.array([60.0, 72.0, 78.0]), length, onset, 1.0)
+    assert change.tolist() == pytest.approx([0.5, 0.0, 1.0])  # before the first nothing is known
 
 
 def test_a_pitch_class_is_fresh_when_it_has_not_begun_lately() -> None:
