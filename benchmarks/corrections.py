@@ -23,7 +23,7 @@ from transcription.beatgrid import TimeSignature
 from transcription.notes_io import read_notes_json
 
 SONGS = Path("f90_jamendolyrics")
-OTHER_TEMPO = 1.25  # of the one found: no level of counting
+OTHER_TEMPO = 1.25  # of the one found: no metrical level
 ADDED_LINE = "la la la"
 
 

@@ -19,7 +19,7 @@ DRUM_CHANNEL = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class RenderedPart:
     """Notes and the General MIDI program that plays them, from 0; None: the drum kit."""
 
     notes: Sequence[Note]
@@ -38,7 +38,7 @@ def performance(path: Path) -> dict[str, list[Note]]:
     return tracks
 
 
-def render(part: Part, seconds: float) -> Audio:
+def render(part: RenderedPart, seconds: float) -> Audio:
     """The first ``seconds`` of ``part`` in stereo."""
     synth = tinysoundfont.Synth(samplerate=SAMPLE_RATE, gain=-6)
     sounds = synth.sfload(str(SOUNDS))

@@ -3,8 +3,8 @@
     python -m benchmarks.solo_piano [--data ../shared/data] [--only TEXT]
 
 The figures are the first look's unsteadiness in semitones and the seconds the verdict took, then per excerpt
-those of transcription.solo_piano.Evidence; reading stops at the first that doesn't convince. Performances in
-MIDI are rendered with a sampled piano (its first minute).
+those of transcription.solo_piano.PianoEvidence; reading stops at the first that doesn't convince.
+Performances in MIDI are rendered with a sampled piano (its first minute).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.rendering import Part, performance, render
+from benchmarks.rendering import RenderedPart, performance, render
 from separation.audio import Audio, decode
 from transcription.engines.basicpitch import BasicPitch
 from transcription.engines.piano import Piano
@@ -40,7 +40,7 @@ def sound_of(path: Path) -> Audio:
     if path.suffix != ".mid":
         return decode(path, channels=1)
     notes = [note for track in performance(path).values() for note in track]
-    return render(Part(notes, program=0), RENDERED_SECONDS).mono()
+    return render(RenderedPart(notes, program=0), RENDERED_SECONDS).mono()
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ import mir_eval
 import music21
 import numpy as np
 
-from benchmarks.rendering import SAMPLE_RATE, Part, performance, render
+from benchmarks.rendering import SAMPLE_RATE, RenderedPart, performance, render
 from separation.audio import Audio, decode
 from separation.engines.spectral import Spectral
 from separation.stems import Stems
@@ -43,7 +43,7 @@ STEMS = ("vocals", "bass", "other")
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class StemSong:
     """A song's notes per stem, its beats, and the programs that play vocals, bass and other."""
 
     name: str
@@ -169,14 +169,16 @@ EWLD = "00sapo_OpenEWLD/dataset"
 LIEDER = "OpenScore_Lieder/scores"
 POP909 = "music-x-lab_POP909-Dataset/POP909"
 SONGS = (
-    Song("POP909 001", "tuning", pop909, f"{POP909}/001", (85, 33, 0)),
-    Song("Heidenroeslein", "tuning", song_and_piano, f"{LIEDER}/Schubert,_Franz/*/3_*/*.mxl", (54, 32, 0)),
-    Song("Auld Lang Syne", "tuning", leadsheet, f"{EWLD}/*/Auld_Lang_Syne/*.mxl", (65, 34, 25)),
-    Song("The Maid of Lodi", "tuning", song_and_piano, f"{LIEDER}/Shield*/*/*/*.mxl", (53, 38, 4)),
-    Song("POP909 113", "check", pop909, f"{POP909}/113", (53, 34, 27)),
-    Song("Good night", "check", song_and_piano, f"{LIEDER}/Parry*/*/*/*.mxl", (85, 33, 48)),
-    Song("Jingle Bells", "check", leadsheet, f"{EWLD}/*/Jingle_Bells/*.mxl", (54, 32, 0)),
-    Song("Old Folks at Home", "check", leadsheet, f"{EWLD}/*/Old_Folks_at_Home/*.mxl", (71, 38, 16)),
+    StemSong("POP909 001", "tuning", pop909, f"{POP909}/001", (85, 33, 0)),
+    StemSong(
+        "Heidenroeslein", "tuning", song_and_piano, f"{LIEDER}/Schubert,_Franz/*/3_*/*.mxl", (54, 32, 0)
+    ),
+    StemSong("Auld Lang Syne", "tuning", leadsheet, f"{EWLD}/*/Auld_Lang_Syne/*.mxl", (65, 34, 25)),
+    StemSong("The Maid of Lodi", "tuning", song_and_piano, f"{LIEDER}/Shield*/*/*/*.mxl", (53, 38, 4)),
+    StemSong("POP909 113", "check", pop909, f"{POP909}/113", (53, 34, 27)),
+    StemSong("Good night", "check", song_and_piano, f"{LIEDER}/Parry*/*/*/*.mxl", (85, 33, 48)),
+    StemSong("Jingle Bells", "check", leadsheet, f"{EWLD}/*/Jingle_Bells/*.mxl", (54, 32, 0)),
+    StemSong("Old Folks at Home", "check", leadsheet, f"{EWLD}/*/Old_Folks_at_Home/*.mxl", (71, 38, 16)),
 )
 LEVELS_DB = {"vocals": 0.0, "bass": -3.0, "other": -3.0, "drums": -3.0}
 """Of the parts in the mix, relative to each other."""
@@ -189,8 +191,10 @@ def recordings(data: Path, half: str) -> Iterator[Recording]:
         truth, beats = song.source(next(iter(data.glob(song.file))))
         truth = {stem: [note for note in notes if note.offset < SECONDS] for stem, notes in truth.items()}
         programs = dict(zip(STEMS, song.programs, strict=True))
-        sounds = {stem: render(Part(notes, programs[stem]), SECONDS) for stem, notes in truth.items()}
-        sounds["drums"] = render(Part(rock([beat for beat in beats if beat < SECONDS]), None), SECONDS)
+        sounds = {stem: render(RenderedPart(notes, programs[stem]), SECONDS) for stem, notes in truth.items()}
+        sounds["drums"] = render(
+            RenderedPart(rock([beat for beat in beats if beat < SECONDS]), None), SECONDS
+        )
         levelled = {stem: at_level(sound, LEVELS_DB[stem]) for stem, sound in sounds.items()}
         mix = Audio(np.sum([sound.samples for sound in levelled.values()], axis=0), SAMPLE_RATE)
         yield Recording(song.name, song.half, truth, mix, Stems(levelled))

@@ -80,7 +80,7 @@ def main() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Performance:
+class WrittenPiece:
     """A performance with its annotated beats, and the places of the same beats in the score's MIDI."""
 
     name: str
@@ -92,7 +92,7 @@ class Performance:
     score_beats: tuple[float, ...]
 
 
-def performances(data: Path) -> Iterator[Performance]:
+def performances(data: Path) -> Iterator[WrittenPiece]:
     """The ASAP performances."""
     for file in sorted((data / "CPJKU_asap-dataset").rglob("*_annotations.txt")):
         if file.name == "midi_score_annotations.txt":
@@ -109,7 +109,7 @@ def performances(data: Path) -> Iterator[Performance]:
             number = 1 if index in downbeats else number
             numbers.append(max(1, number))
             number += 1
-        yield Performance(
+        yield WrittenPiece(
             str(file.parent.relative_to(data / "CPJKU_asap-dataset")),
             read_midi(file.with_name(file.name.replace("_annotations.txt", ".mid"))),
             BeatGrid(tuple(float(row[0]) for row in rows), tuple(numbers), signature),
@@ -143,7 +143,7 @@ def _on(beats: Sequence[float], times: Sequence[float]) -> np.ndarray:
     return BeatGrid(tuple(beats), (1,) * len(beats)).beat_at(times)
 
 
-def score_matches(piece: Performance) -> list[tuple[Note, float, float]]:
+def score_matches(piece: WrittenPiece) -> list[tuple[Note, float, float]]:
     """The performed notes with the onset and duration in beats that the score gives them."""
     count = min(len(piece.grid.times), len(piece.score_beats))
     heard = _on(piece.grid.times[:count], [note.onset for note in piece.notes])
@@ -205,7 +205,7 @@ def performances_section(data: Path, corpus: int) -> None:
 
 
 def _own_beats(
-    piece: Performance, grid: BeatGrid, truth: dict[Note, tuple[float, float]]
+    piece: WrittenPiece, grid: BeatGrid, truth: dict[Note, tuple[float, float]]
 ) -> tuple[float, float]:
     """Shares right on our beats: intervals to the note before, and durations, both as shares of their truth.
 
@@ -244,7 +244,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class PieceScores:
     """A score: its parts, its beats in quarters with their numbers, its meter and keys (in fifths)."""
 
     name: str
@@ -255,10 +255,10 @@ class Score:
     keys: tuple[tuple[Fraction, int], ...]
 
 
-def read_score(source: Path | str, name: str) -> Score | None:
+def read_score(source: Path | str, name: str) -> PieceScores | None:
     """A score read with music21. None where it has no meter that :class:`TimeSignature` can hold."""
     parsed = music21.converter.parse(source) if isinstance(source, Path) else music21.corpus.parse(source)
-    if not isinstance(parsed, music21.stream.Score) or not parsed.parts:
+    if not isinstance(parsed, music21.stream.PieceScores) or not parsed.parts:
         return None
     parsed = parsed.stripTies()
     signatures = list(parsed.recurse().getElementsByClass(music21.meter.TimeSignature))
@@ -289,7 +289,7 @@ def read_score(source: Path | str, name: str) -> Score | None:
     beats, numbers = _score_beats(parsed.parts[0], meter)
     if not lines or len(beats) < 2:
         return None
-    return Score(name, tuple(lines), beats, numbers, meter, tuple(sorted(keys.items())))
+    return PieceScores(name, tuple(lines), beats, numbers, meter, tuple(sorted(keys.items())))
 
 
 def _score_beats(
@@ -314,7 +314,7 @@ def _score_beats(
     return tuple(beats), tuple(numbers)
 
 
-def scores(data: Path, corpus: int) -> Iterator[Score]:
+def scores(data: Path, corpus: int) -> Iterator[PieceScores]:
     """The scores of the evaluation data, then ``corpus`` scores of music21 by several composers."""
     for folder in ("OpenScore_Lieder", "00sapo_OpenEWLD"):
         for file in sorted((data / folder).rglob("*.mxl")):
@@ -327,7 +327,7 @@ def scores(data: Path, corpus: int) -> Iterator[Score]:
 CORPUS = ("bach/bwv", "mozart/k", "beethoven/opus", "haydn/opus", "schumann", "chopin", "joplin", "schubert")
 
 
-def corpus_scores(count: int) -> Iterator[Score]:
+def corpus_scores(count: int) -> Iterator[PieceScores]:
     """Some of music21's own scores, evenly from each composer."""
     paths = [str(path) for path in music21.corpus.getComposer("bach")]
     paths = sorted(str(path) for path in music21.corpus.getCorePaths())
@@ -348,7 +348,7 @@ def corpus_scores(count: int) -> Iterator[Score]:
                 yield score
 
 
-def played(score: Score, human: bool, seed: int = 1) -> tuple[list[list[Note]], BeatGrid]:
+def played(score: PieceScores, human: bool, seed: int = 1) -> tuple[list[list[Note]], BeatGrid]:
     """The parts of a score in seconds, and its beats; ``human``: with drifting tempo, jitter and gaps."""
     random = np.random.default_rng(seed)
     first, last = score.beats[0], max(max(line.onsets) for line in score.lines) + 16
@@ -397,7 +397,7 @@ def scores_section(data: Path, corpus: int) -> None:
     print(f"{'all notes':51}" + "".join(f"{value:8.3f}" for value in mean))
 
 
-def _round_trip(score: Score, human: bool) -> tuple[float, float, float]:
+def _round_trip(score: PieceScores, human: bool) -> tuple[float, float, float]:
     """Shares of notes with the right onset, value, and both."""
     parts, grid = played(score, human)
     notes = [note for part in parts for note in part]
@@ -563,7 +563,7 @@ def _key_with(fifths: int) -> Key:
     return Key(names[fifths + 7])
 
 
-def asap_scores(data: Path) -> Iterator[Score]:
+def asap_scores(data: Path) -> Iterator[PieceScores]:
     for file in sorted((data / "CPJKU_asap-dataset").rglob("xml_score.musicxml")):
         score = read_score(file, str(file.parent.relative_to(data / "CPJKU_asap-dataset")))
         if score:

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.scoremodel import Score, unfold, within_voices
-from notation.musicxml_reader import ScoreNote
+from notation.musicxml_reader import XmlNote
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -146,7 +146,7 @@ def align(reference: Score, estimate: Score) -> Alignment:
 # Chords -----------------------------------------------------------------------------------------
 
 
-def _unisons(notes: Sequence[ScoreNote]) -> list[list[int]]:
+def _unisons(notes: Sequence[XmlNote]) -> list[list[int]]:
     """Notes of one pitch and onset, in the file's order."""
     at: dict[tuple[Fraction, int], list[int]] = defaultdict(list)
     for index, note in enumerate(notes):
@@ -155,7 +155,7 @@ def _unisons(notes: Sequence[ScoreNote]) -> list[list[int]]:
     return [sorted(group, key=lambda index: notes[index].id) for group in at.values() if len(group) > 1]
 
 
-def _chords(notes: Sequence[ScoreNote], without: set[int]) -> list[list[int]]:
+def _chords(notes: Sequence[XmlNote], without: set[int]) -> list[list[int]]:
     """Indices of the notes that begin together, by onset, each from the lowest."""
     chords: dict[Fraction, list[int]] = defaultdict(list)
     for index, note in enumerate(notes):
@@ -168,9 +168,9 @@ def _chords(notes: Sequence[ScoreNote], without: set[int]) -> list[list[int]]:
 
 
 def _band(
-    first: Sequence[ScoreNote],
+    first: Sequence[XmlNote],
     chords: Sequence[Sequence[int]],
-    second: Sequence[ScoreNote],
+    second: Sequence[XmlNote],
     heard: Sequence[int],
 ) -> tuple[Integers, Integers]:
     """For each note heard the chords it can be from: the first of them, and the one after the last."""
@@ -236,9 +236,9 @@ def _coarse_path(likeness: Floats) -> list[Pair]:
 
 
 def _follow(
-    first: Sequence[ScoreNote],
+    first: Sequence[XmlNote],
     chords: Sequence[Sequence[int]],
-    second: Sequence[ScoreNote],
+    second: Sequence[XmlNote],
     heard: Sequence[int],
     band: tuple[Integers, Integers],
 ) -> list[int]:
@@ -294,7 +294,7 @@ def _follow(
     return found[::-1]
 
 
-def _known_pitch(note: ScoreNote) -> int:
+def _known_pitch(note: XmlNote) -> int:
     return min(max(note.pitch, 0), PITCHES - 1)
 
 
@@ -316,9 +316,9 @@ def _pitch_log_probabilities(chords: Sequence[Sequence[int]]) -> Floats:
 
 
 def _notes_in_order(
-    first: Sequence[ScoreNote],
+    first: Sequence[XmlNote],
     chords: Sequence[Sequence[int]],
-    second: Sequence[ScoreNote],
+    second: Sequence[XmlNote],
     heard: Sequence[int],
     states: Sequence[int],
 ) -> tuple[list[Pair], list[Pair]]:
@@ -375,7 +375,7 @@ def _longest_rising(values: Sequence[int]) -> list[int]:
 
 
 def _by_interval(
-    first: Sequence[ScoreNote], sought: Sequence[int], second: Sequence[ScoreNote], found: Sequence[int]
+    first: Sequence[XmlNote], sought: Sequence[int], second: Sequence[XmlNote], found: Sequence[int]
 ) -> list[Pair]:
     """As many pairs as possible, both rising, with the smallest intervals."""
     if not sought or not found:
@@ -399,8 +399,8 @@ def _by_interval(
 
 
 def _shifted(
-    first: Sequence[ScoreNote],
-    second: Sequence[ScoreNote],
+    first: Sequence[XmlNote],
+    second: Sequence[XmlNote],
     doubles: set[int],
     right: Sequence[Pair],
     wrong: Sequence[Pair],
@@ -447,8 +447,8 @@ def _shifted(
 
 
 def _with_unisons(
-    first: Sequence[ScoreNote],
-    second: Sequence[ScoreNote],
+    first: Sequence[XmlNote],
+    second: Sequence[XmlNote],
     unisons: Sequence[Sequence[int]],
     pairs: Sequence[Pair],
 ) -> tuple[list[Pair], set[int]]:

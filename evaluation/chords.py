@@ -34,7 +34,7 @@ from evaluation.kinds import NoSettings
 from fullscore.errors import FullscoreError
 from fullscore.jams import read_jams
 from fullscore.reading import is_number, read_json, read_text
-from notation.chord_labels import NO_CHORD, Chord, harte_label
+from notation.chord_labels import NO_CHORD, ChordSegment, harte_label
 
 _COMPARED = {
     "thirds": "share of the time with the right root and third",
@@ -83,7 +83,7 @@ def pool_chords(pairs: Sequence[tuple[Path, Path]], settings: NoSettings = NoSet
     return means
 
 
-def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Scores:
+def chord_scores(reference: Sequence[ChordSegment], estimate: Sequence[ChordSegment]) -> Scores:
     """mir_eval's chord measures, None where undefined. Chords are sorted and don't overlap."""
     scores: Scores = dict.fromkeys(MEANINGS)
     if not reference:
@@ -107,23 +107,26 @@ def chord_scores(reference: Sequence[Chord], estimate: Sequence[Chord]) -> Score
     return scores
 
 
-def _spanning(chords: Sequence[Chord], start: float, end: float) -> list[Chord]:
+def _spanning(chords: Sequence[ChordSegment], start: float, end: float) -> list[ChordSegment]:
     """The chords between two times, with no chord before the first and after the last."""
     inside = [
-        Chord(max(chord.start, start), min(chord.end, end), chord.label)
+        ChordSegment(max(chord.start, start), min(chord.end, end), chord.label)
         for chord in chords
         if chord.end > start and chord.start < end
     ]
     if not inside:
-        return [Chord(start, end, NO_CHORD)]
-    before, after = Chord(start, inside[0].start, NO_CHORD), Chord(inside[-1].end, end, NO_CHORD)
+        return [ChordSegment(start, end, NO_CHORD)]
+    before, after = (
+        ChordSegment(start, inside[0].start, NO_CHORD),
+        ChordSegment(inside[-1].end, end, NO_CHORD),
+    )
     return [chord for chord in (before, *inside, after) if chord.end > chord.start]
 
 
 # Reading ----------------------------------------------------------------------------------------
 
 
-def read_chords(path: Path) -> tuple[Chord, ...]:
+def read_chords(path: Path) -> tuple[ChordSegment, ...]:
     """The chords of a file (the module's text says which), sorted, none overlapping.
 
     Raises FullscoreError where it is none of these, naming the row of a label that is no chord.
@@ -151,9 +154,9 @@ def read_chords(path: Path) -> tuple[Chord, ...]:
         if label not in known:
             known[label] = _parsed(label, place)
         if end > start:
-            chords.append(Chord(start, end, known[label]))
+            chords.append(ChordSegment(start, end, known[label]))
     chords.sort(key=lambda chord: chord.start)
-    apart = [Chord(a.start, min(a.end, b.start), a.label) for a, b in pairwise(chords)] + chords[-1:]
+    apart = [ChordSegment(a.start, min(a.end, b.start), a.label) for a, b in pairwise(chords)] + chords[-1:]
     return tuple(chord for chord in apart if chord.end > chord.start)
 
 

@@ -62,7 +62,7 @@ _NO_KEY = ("", "N", "SILENCE")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyLabel:
     """A key: its tonic's pitch class (None: it has none) and its mode ("": not said)."""
 
     tonic: int | None
@@ -90,7 +90,7 @@ def evaluate_key(reference: Path, estimate: Path, settings: NoSettings = NoSetti
     return {**key_scores(true, found), **throughout(THROUGHOUT, true_keys, found_keys)}
 
 
-def key_scores(reference: Key, estimate: Key) -> Scores:
+def key_scores(reference: KeyLabel, estimate: KeyLabel) -> Scores:
     """The measures of the first keys."""
     scores: Scores = dict.fromkeys((WEIGHTED_SCORE, *_KINSHIP.values(), SIGNATURE))
     if reference.mode or reference.tonic is None:
@@ -128,12 +128,12 @@ def _held(spans: Spans, place: Fraction) -> Hashable:
     return spans[index][2] if index >= 0 and place < spans[index][1] else None
 
 
-def read_key(path: Path) -> Key:
+def read_key(path: Path) -> KeyLabel:
     """The first key of a file. Raises FullscoreError where there is none."""
     return _read(path)[0]
 
 
-def _read(path: Path) -> tuple[Key, Spans]:
+def _read(path: Path) -> tuple[KeyLabel, Spans]:
     """The first key of a file, and of a score the signatures of its bars."""
     suffix = path.suffix.lower()
     if suffix in (".musicxml", ".xml", ".mxl", ".mid", ".midi"):
@@ -164,7 +164,7 @@ def _label(row: list[str]) -> str:
     return re.sub(r"^key\b[\s:=]*", "", " ".join(cell for cell in row if not is_number(cell)), flags=re.I)
 
 
-def _of_score(path: Path) -> tuple[Key, Spans]:
+def _of_score(path: Path) -> tuple[KeyLabel, Spans]:
     from evaluation.scorefile import read_score
     from evaluation.scoremodel import unfold
 
@@ -176,19 +176,19 @@ def _of_score(path: Path) -> tuple[Key, Spans]:
     ]
 
 
-def _of_signature(fifths: int, mode: str) -> Key:
+def _of_signature(fifths: int, mode: str) -> KeyLabel:
     known = mode if mode in _FINALS else ""
-    return Key((7 * fifths + _FINALS[known or "major"]) % 12, known)
+    return KeyLabel((7 * fifths + _FINALS[known or "major"]) % 12, known)
 
 
-def parse_key(text: str, path: Path) -> Key:
+def parse_key(text: str, path: Path) -> KeyLabel:
     """A key in words: ``Bb major``, ``Bb:maj``, ``B flat minor``, ``F#m``, ``D:dorian``, ``X`` (none).
 
     A small letter alone is minor, as in ``b``. Raises FullscoreError, naming the file, where it is none.
     """
     plain = text.strip().replace("♭", "b").replace("♯", "#")
     if plain.upper() == "X":
-        return Key(None)
+        return KeyLabel(None)
     plain = re.sub(r"[\s-]*flat\b", "b", re.sub(r"[\s-]*sharp\b", "#", plain, flags=re.I), flags=re.I)
     match = _KEY.fullmatch(plain)
     if match:
@@ -198,7 +198,7 @@ def parse_key(text: str, path: Path) -> Key:
             mode = "minor"
         if not mode or mode == "other" or mode in _FINALS:
             tonic = _STEPS[step.upper()] + signs.count("#") - signs.count("b") - signs.count("-")
-            return Key(tonic % 12, mode or "major")
+            return KeyLabel(tonic % 12, mode or "major")
     raise FullscoreError(
         "{path} has '{text}' for a key", "write it as 'Bb major' or 'F# minor'", path=path, text=text[:40]
     )

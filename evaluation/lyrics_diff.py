@@ -171,7 +171,7 @@ def _joined(text: str, tokens: Tokens) -> list[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DiffRow:
     """Marks on one row. ``number`` is the reference's line (from 1), None where the row goes on with a line
     or only the estimate has it; ``starts_section``: an empty row goes before it."""
 
@@ -191,7 +191,7 @@ class Row:
         return words.total() > words["hit"] + words["case"]
 
 
-def rows_of(marks: Sequence[Mark]) -> Iterator[Row]:
+def rows_of(marks: Sequence[Mark]) -> Iterator[DiffRow]:
     """The marks in rows: each line break ends one, with the section break that follows it."""
     line, numbered = 1, 0
     row: list[Mark] = []
@@ -202,7 +202,7 @@ def rows_of(marks: Sequence[Mark]) -> Iterator[Row]:
         if following and (mark.kind not in SIGNS or following.kind == "section_break"):
             continue
         begins = numbered < line and any(one.reference is not None for one in row)
-        yield Row(line if begins else None, tuple(row), starts_section)
+        yield DiffRow(line if begins else None, tuple(row), starts_section)
         numbered = line if begins else numbered
         line += sum(one.kind == "line_break" and one.reference is not None for one in row)
         starts_section = mark.kind == "section_break"

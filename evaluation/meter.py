@@ -22,7 +22,7 @@ from fullscore.errors import FullscoreError
 from fullscore.reading import read_text
 
 if TYPE_CHECKING:
-    from notation.musicxml_reader import Bar
+    from notation.musicxml_reader import XmlBar
 
 TIME_SIGNATURE = "Time signature"
 THROUGHOUT = "Time signature throughout"
@@ -46,7 +46,7 @@ def read_meter(path: Path) -> str:
     return _read(path)[0]
 
 
-def first_meter(bars: Sequence[Bar]) -> str:
+def first_meter(bars: Sequence[XmlBar]) -> str:
     """The time signature of the first full bar of those that have one; empty where none has."""
     signed = [bar for bar in bars if bar.meter]
     if not signed:

@@ -51,7 +51,7 @@ import numpy as np
 from evaluation.alignment import Alignment, align
 from evaluation.files import Scores
 from evaluation.scoremodel import Score
-from notation.musicxml_reader import ScoreNote
+from notation.musicxml_reader import XmlNote
 
 MEANINGS = {
     "MeanER": "mean of the rates of pitch, missing, extra, onset and offset errors in percent: 0 is best",
@@ -96,8 +96,8 @@ class NoteErrors:
 class _Paired:
     """The paired notes in the reference's order, and the indices of the estimate's."""
 
-    first: tuple[ScoreNote, ...]
-    second: tuple[ScoreNote, ...]
+    first: tuple[XmlNote, ...]
+    second: tuple[XmlNote, ...]
     places: tuple[int, ...]
 
 
@@ -251,7 +251,7 @@ def _wrong_onsets(paired: _Paired, scales: Sequence[Fraction]) -> list[int]:
     return wrong
 
 
-def _grid(notes: Sequence[ScoreNote]) -> int:
+def _grid(notes: Sequence[XmlNote]) -> int:
     """Into how many parts quarters are divided by the notes."""
     return lcm(*(time.denominator for note in notes for time in (note.onset, note.duration)))
 
@@ -302,7 +302,7 @@ def _wrong_voices(paired: _Paired, voices: int) -> list[int]:
     return [place for place, (one, other) in enumerate(both) if one // voices != other // voices]
 
 
-def _voices(notes: Sequence[ScoreNote]) -> list[int]:
+def _voices(notes: Sequence[XmlNote]) -> list[int]:
     """The number of each note's voice, from 0 in the first staff and from 4 in others."""
     keys = [(-1, 0) if note.grace else (note.part, note.staff) for note in notes]
     numbers = [0 if note.grace else _number(note.voice) for note in notes]

@@ -49,15 +49,15 @@ from evaluation import muster
 from evaluation.alignment import compare
 from evaluation.chords import chord_scores
 from evaluation.files import Scores, artefact
-from evaluation.key import SIGNATURE, WEIGHTED_SCORE, Key, Spans, key_scores, throughout
+from evaluation.key import SIGNATURE, WEIGHTED_SCORE, KeyLabel, Spans, key_scores, throughout
 from evaluation.key import THROUGHOUT as KEY_THROUGHOUT
 from evaluation.kinds import NoSettings
 from evaluation.meter import THROUGHOUT as METER_THROUGHOUT
 from evaluation.meter import TIME_SIGNATURE, first_meter
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Score
-from notation.chord_labels import Chord
-from notation.musicxml_reader import Bar, ScoreNote
+from notation.chord_labels import ChordSegment
+from notation.musicxml_reader import XmlBar, XmlNote
 
 MEANINGS = {
     **muster.MEANINGS,
@@ -124,7 +124,7 @@ def _counts(reference: Score, estimate: Score) -> Scores:
     }
 
 
-def written_scores(reference: Sequence[ScoreNote], estimate: Sequence[ScoreNote]) -> Scores:
+def written_scores(reference: Sequence[XmlNote], estimate: Sequence[XmlNote]) -> Scores:
     """Precision, recall and F-measure of the written notes; every note is matched once at most."""
     sought_notes, found_notes = (
         [note for note in notes if not note.grace] for notes in (reference, estimate)
@@ -150,7 +150,7 @@ def _rates(name: str, suffix: str, hits: int, sought: int, found: int) -> Scores
     }
 
 
-def _best_shift(reference: Sequence[ScoreNote], estimate: Sequence[ScoreNote]) -> int:
+def _best_shift(reference: Sequence[XmlNote], estimate: Sequence[XmlNote]) -> int:
     sought = Counter((note.onset, note.pitch) for note in reference)
 
     def hits(shift: int) -> int:
@@ -179,11 +179,11 @@ def spelling_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     }
 
 
-def _fifths(note: ScoreNote) -> int:
+def _fifths(note: XmlNote) -> int:
     return _ON_FIFTHS[note.step] + 7 * note.alter
 
 
-def _matched(reference: Score, estimate: Score, pairs: Pairs) -> Iterator[tuple[ScoreNote, ScoreNote]]:
+def _matched(reference: Score, estimate: Score, pairs: Pairs) -> Iterator[tuple[XmlNote, XmlNote]]:
     for sought, found in pairs:
         if sought is not None and found is not None:
             yield reference.notes[sought], estimate.notes[found]
@@ -204,12 +204,12 @@ def underlay_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     return _rates("Underlay", "", hits, *counts)
 
 
-def _place(note: ScoreNote) -> tuple[Fraction, int, bool]:
+def _place(note: XmlNote) -> tuple[Fraction, int, bool]:
     """Where a note stands: unisons of several parts stand in one place."""
     return note.onset, note.pitch, note.grace
 
 
-def _sung(notes: Iterable[ScoreNote]) -> dict[tuple[Fraction, int, bool], Counter[str]]:
+def _sung(notes: Iterable[XmlNote]) -> dict[tuple[Fraction, int, bool], Counter[str]]:
     """The syllables in each place."""
     found: dict[tuple[Fraction, int, bool], Counter[str]] = {}
     for note in notes:
@@ -217,7 +217,7 @@ def _sung(notes: Iterable[ScoreNote]) -> dict[tuple[Fraction, int, bool], Counte
     return found
 
 
-def _words(note: ScoreNote) -> list[str]:
+def _words(note: XmlNote) -> list[str]:
     """A note's syllables as they are compared; those of signs alone are left out."""
     plain = (
         re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", each.text)).casefold() for each in note.syllables
@@ -238,7 +238,7 @@ def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
         next((bar for bar in score.bars if bar.fifths is not None), None) for score in (reference, estimate)
     ]
     if true is not None:
-        first = key_scores(_key(true), _key(found or Bar(Fraction(0), Fraction(0))))
+        first = key_scores(_key(true), _key(found or XmlBar(Fraction(0), Fraction(0))))
         scores |= {name: first[name] for name in (WEIGHTED_SCORE, SIGNATURE)} | {KEY_THROUGHOUT: 0.0}
         scores |= throughout(
             KEY_THROUGHOUT, *_held(reference, estimate, place, lambda bar: (bar.fifths or 0) % 12)
@@ -250,14 +250,14 @@ def signature_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     return scores
 
 
-def _key(bar: Bar) -> Key:
+def _key(bar: XmlBar) -> KeyLabel:
     """The key that a bar's signature tells."""
     mode = bar.mode if bar.mode in ("major", "minor") else ""
-    return Key((7 * (bar.fifths or 0) + (9 if mode == "minor" else 0)) % 12, mode)
+    return KeyLabel((7 * (bar.fifths or 0) + (9 if mode == "minor" else 0)) % 12, mode)
 
 
 def _held(
-    reference: Score, estimate: Score, place: ScoreTime, of: Callable[[Bar], Hashable]
+    reference: Score, estimate: Score, place: ScoreTime, of: Callable[[XmlBar], Hashable]
 ) -> Iterator[Spans]:
     """What holds in the bars of either, on the reference's time."""
     yield [(bar.start, bar.end, of(bar)) for bar in reference.bars]
@@ -274,7 +274,7 @@ def symbol_scores(reference: Score, estimate: Score, pairs: Pairs) -> Scores:
     scores = chord_scores(
         *(
             [
-                Chord(start, end, chord.label)
+                ChordSegment(start, end, chord.label)
                 for (start, end), chord in zip(pairwise(bounds), score.chords, strict=True)
                 if end > start
             ]

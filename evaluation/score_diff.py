@@ -35,7 +35,7 @@ from evaluation.scoremodel import Score
 from fullscore.errors import FullscoreError, Remedy
 from fullscore.files import whole_file
 from fullscore.reading import form_of
-from notation.musicxml_reader import ScoreNote
+from notation.musicxml_reader import XmlNote
 
 # Colours that stay apart for readers who see red and green alike, and the words of the legend.
 ERRORS = {
@@ -79,7 +79,7 @@ def coloured_errors(compared: Comparison) -> tuple[dict[int, str], dict[int, str
     return true, found
 
 
-def _in_other_voices(notes: Sequence[tuple[ScoreNote, ScoreNote]]) -> set[int]:
+def _in_other_voices(notes: Sequence[tuple[XmlNote, XmlNote]]) -> set[int]:
     """The numbers of the notes whose two voices belong together neither in their bar nor in the piece."""
     together: Counter[tuple[int, _Voice, _Voice]] = Counter()
     for a, b in notes:
@@ -104,7 +104,7 @@ _Voice = tuple[int, int, str]
 _WHOLE_PIECE = -1  # in the place of a bar
 
 
-def _voice(note: ScoreNote) -> _Voice:
+def _voice(note: XmlNote) -> _Voice:
     return note.part, note.staff, note.voice
 
 

@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from evaluation.scoremodel import NO_CHORD, Chord, Score
+from evaluation.scoremodel import NO_CHORD, Score, ScoreChord
 from fullscore.errors import FullscoreError, Remedy
 from fullscore.reading import form_of
 from notation.musicxml_reader import (
-    Bar,
     Harmony,
-    Head,
-    Part,
-    ScoreNote,
-    Signs,
-    Syllable,
-    Tempo,
+    RepeatSigns,
+    XmlBar,
+    XmlHead,
+    XmlNote,
+    XmlPart,
+    XmlSyllable,
+    XmlTempo,
     joined,
     parse_musicxml,
     read_written,
@@ -100,7 +100,7 @@ def _read_musicxml(path: Path) -> Score:
         path,
         joined(heads),
         written.bars,
-        tuple(Chord(onset, label) for onset, label in sorted(chords.items())),
+        tuple(ScoreChord(onset, label) for onset, label in sorted(chords.items())),
         written.tempos,
         written.parts,
         heads,
@@ -171,7 +171,7 @@ def _read_midi(path: Path) -> Score:
         offset = _plain(float(ends[number]), max(float(tick), min(EARLY, length * EARLY_SHARE)))
         track = performance.tracks[note.track]
         notes.append(
-            ScoreNote(
+            XmlNote(
                 onset=onset,
                 duration=offset - onset if offset > onset else tick,
                 pitch=round(note.pitch),
@@ -183,16 +183,16 @@ def _read_midi(path: Path) -> Score:
             )
         )
     names = {
-        track.stem: Part(track.name or track.stem, track.staves) for track in reversed(performance.tracks)
+        track.stem: XmlPart(track.name or track.stem, track.staves) for track in reversed(performance.tracks)
     }
     return Score(
         path,
-        joined([Head(note, False, False) for note in notes]),
+        joined([XmlHead(note, False, False) for note in notes]),
         bars,
-        tempos=tuple(Tempo(onset, tempo) for onset, tempo in stated.tempos),
+        tempos=tuple(XmlTempo(onset, tempo) for onset, tempo in stated.tempos),
         parts=tuple(names[stem] for stem in part_of),
-        heads=tuple(Head(note, False, False) for note in notes),
-        signs=tuple(Signs() for _ in bars),
+        heads=tuple(XmlHead(note, False, False) for note in notes),
+        signs=tuple(RepeatSigns() for _ in bars),
     )
 
 
@@ -205,7 +205,7 @@ def _plain(position: float, tolerance: float) -> Fraction:
     return Fraction(position).limit_denominator(FINEST_PARTS)
 
 
-def _midi_bars(stated: ScoreMap, end: Fraction) -> Iterator[Bar]:
+def _midi_bars(stated: ScoreMap, end: Fraction) -> Iterator[XmlBar]:
     """The bars that the time signatures of a MIDI file give; a change begins a new one."""
     start, index = Fraction(0), 0
     meters = list(stated.meters)
@@ -216,7 +216,7 @@ def _midi_bars(stated: ScoreMap, end: Fraction) -> Iterator[Bar]:
         if change is not None:
             length = min(length, change - start)
         key = next((key for key in reversed(stated.keys) if key.start <= start), None)
-        yield Bar(
+        yield XmlBar(
             start,
             length,
             signature.numerator if signature else 0,
@@ -229,13 +229,13 @@ def _midi_bars(stated: ScoreMap, end: Fraction) -> Iterator[Bar]:
         start, index = start + length, index + 1
 
 
-def _midi_syllables(texts: Sequence[SungText], notes: Sequence[Note]) -> dict[int, tuple[Syllable, ...]]:
+def _midi_syllables(texts: Sequence[SungText], notes: Sequence[Note]) -> dict[int, tuple[XmlSyllable, ...]]:
     """The syllables of the notes, by the note's number: each is its track's note that begins with it."""
     places = {(note.track, round(note.onset, 3)): number for number, note in enumerate(notes)}
-    found: dict[int, tuple[Syllable, ...]] = {}
+    found: dict[int, tuple[XmlSyllable, ...]] = {}
     for text in texts:
         place = places.get((text.track, round(text.onset, 3)))
         sung = text.text.strip("\\/ -\n")
         if place is not None and sung:
-            found[place] = (Syllable(sung),)
+            found[place] = (XmlSyllable(sung),)
     return found

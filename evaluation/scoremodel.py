@@ -1,7 +1,7 @@
 """Written scores as they are compared: notes, bars, words, chord symbols, and the order they are played in.
 
 Conventions: those of :mod:`notation.musicxml_reader`, whose notes, bars and tempos these are; tied notes are
-one note. Chord labels are in the syntax of Harte et al. (2005).
+one note. ScoreChord labels are in the syntax of Harte et al. (2005).
 
 Limits: a jump (D.C., D.S., To Coda) is taken at the end of its bar and lands at the beginning of one;
 repeats are not nested, and none is taken after a jump until the coda.
@@ -17,21 +17,30 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from notation.musicxml_reader import Bar, Head, Part, ScoreNote, Signs, Tempo, in_order, joined
+from notation.musicxml_reader import (
+    RepeatSigns,
+    XmlBar,
+    XmlHead,
+    XmlNote,
+    XmlPart,
+    XmlTempo,
+    in_order,
+    joined,
+)
 
 DEFAULT_TEMPO = 120.0  # quarters a minute where a score says nothing
 NO_CHORD = "N"
 
 
 @dataclass(frozen=True, slots=True)
-class Chord:
+class ScoreChord:
     """A chord symbol from ``onset`` (quarters) to the next."""
 
     onset: Fraction
     label: str
 
 
-_Event = TypeVar("_Event", Chord, Tempo)
+_Event = TypeVar("_Event", ScoreChord, XmlTempo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +52,13 @@ class Score:
     """
 
     path: Path
-    notes: tuple[ScoreNote, ...]
-    bars: tuple[Bar, ...]
-    chords: tuple[Chord, ...] = ()
-    tempos: tuple[Tempo, ...] = ()
-    parts: tuple[Part, ...] = ()
-    heads: tuple[Head, ...] = ()
-    signs: tuple[Signs, ...] = ()
+    notes: tuple[XmlNote, ...]
+    bars: tuple[XmlBar, ...]
+    chords: tuple[ScoreChord, ...] = ()
+    tempos: tuple[XmlTempo, ...] = ()
+    parts: tuple[XmlPart, ...] = ()
+    heads: tuple[XmlHead, ...] = ()
+    signs: tuple[RepeatSigns, ...] = ()
     _tempo_starts: tuple[float, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -90,14 +99,14 @@ def within_voices(score: Score) -> Score:
 
     Ties into another voice, or over a rest, are cut; and so is the rest of a chain once it is broken.
     """
-    chords: dict[tuple[int, str], list[list[Head]]] = defaultdict(list)
+    chords: dict[tuple[int, str], list[list[XmlHead]]] = defaultdict(list)
     for head in score.heads:
         of_voice = chords[head.note.part, head.note.voice]
         begun = of_voice[-1][0].note if of_voice else None
         if begun is None or (begun.onset, begun.grace) != (head.note.onset, head.note.grace):
             of_voice.append([])
         of_voice[-1].append(head)
-    notes: list[ScoreNote] = []
+    notes: list[XmlNote] = []
     for of_voice in chords.values():
         sounding: dict[int, int] = {}  # the notes of the chord before by their pitch, where it is tied
         for chord in of_voice:
@@ -139,12 +148,12 @@ def unfold(score: Score) -> Score:
     if not score.has_repeats:
         return score
     order = play_order(score.signs)
-    heads_of: list[list[Head]] = [[] for _ in score.bars]
+    heads_of: list[list[XmlHead]] = [[] for _ in score.bars]
     for head in score.heads:
         heads_of[head.note.bar].append(head)
     verses = [_verses(heads) for heads in heads_of]
-    bars: list[Bar] = []
-    heads: list[Head] = []
+    bars: list[XmlBar] = []
+    heads: list[XmlHead] = []
     for index, time in order:
         start = bars[-1].end if bars else Fraction(0)
         shift = start - score.bars[index].start
@@ -160,15 +169,15 @@ def unfold(score: Score) -> Score:
         score,
         notes=joined(heads),
         bars=tuple(bars),
-        chords=_played(score.chords, score.bars, bars, Chord(Fraction(0), NO_CHORD)),
-        tempos=_played(score.tempos, score.bars, bars, Tempo(Fraction(0), DEFAULT_TEMPO)),
+        chords=_played(score.chords, score.bars, bars, ScoreChord(Fraction(0), NO_CHORD)),
+        tempos=_played(score.tempos, score.bars, bars, XmlTempo(Fraction(0), DEFAULT_TEMPO)),
         heads=tuple(heads),
-        signs=tuple(Signs() for _ in bars),
+        signs=tuple(RepeatSigns() for _ in bars),
     )
 
 
 def _played(
-    events: Sequence[_Event], written: Sequence[Bar], played: Sequence[Bar], unsaid: _Event
+    events: Sequence[_Event], written: Sequence[XmlBar], played: Sequence[XmlBar], unsaid: _Event
 ) -> tuple[_Event, ...]:
     """Chords or tempos in the order of the played bars; at a jump what holds in the new place."""
     found: list[_Event] = []
@@ -187,7 +196,7 @@ def _played(
     return tuple(found)
 
 
-def play_order(signs: Sequence[Signs]) -> list[tuple[int, int]]:
+def play_order(signs: Sequence[RepeatSigns]) -> list[tuple[int, int]]:
     """The bars in the order in which they are played, each with the how-manieth time it is (from 1)."""
     order: list[tuple[int, int]] = []
     plays: Counter[int] = Counter()
@@ -229,7 +238,7 @@ def play_order(signs: Sequence[Signs]) -> list[tuple[int, int]]:
     return order
 
 
-def _endings_around(signs: Sequence[Signs], index: int) -> Iterator[int]:
+def _endings_around(signs: Sequence[RepeatSigns], index: int) -> Iterator[int]:
     """The numbers of all voltas beside that of bar ``index``."""
     if not signs[index].endings:
         return
@@ -241,7 +250,7 @@ def _endings_around(signs: Sequence[Signs], index: int) -> Iterator[int]:
         first += 1
 
 
-def _verses(heads: Iterable[Head]) -> dict[int, list[str]]:
+def _verses(heads: Iterable[XmlHead]) -> dict[int, list[str]]:
     """The verses under a bar's notes, by part."""
     found: dict[int, set[str]] = {}
     for head in heads:

@@ -53,7 +53,7 @@ SYLLABLE, WORD, LINE, SECTION = range(4)  # what ends between two successive syl
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class SyllableInterval:
     """The law of the time between two syllables: log-normal in units of the song's syllable length.
 
     ``outlier`` is the share of intervals that follow no law; ``rest_cost`` is per second without
@@ -69,10 +69,10 @@ class Interval:
 
 # On general grounds (songs have phrases, phrases end in longer notes and rests), not fitted.
 INTERVALS = {
-    SYLLABLE: Interval(0.9, 0.45, 0.01, 6.0, 0.0),
-    WORD: Interval(1.0, 0.45, 0.02, 2.0, 0.0),
-    LINE: Interval(2.6, 0.65, 0.10, 0.0, 1.0),
-    SECTION: Interval(5.0, 0.90, 0.30, 0.0, 2.0),
+    SYLLABLE: SyllableInterval(0.9, 0.45, 0.01, 6.0, 0.0),
+    WORD: SyllableInterval(1.0, 0.45, 0.02, 2.0, 0.0),
+    LINE: SyllableInterval(2.6, 0.65, 0.10, 0.0, 1.0),
+    SECTION: SyllableInterval(5.0, 0.90, 0.30, 0.0, 2.0),
 }
 _PACES = (0.6, 0.77, 1.0, 1.3, 1.7)  # of a line's syllables, in units of the song's
 _PACE_CHANGE_COST = {LINE: 3.0, SECTION: 1.5}  # per natural logarithm
@@ -398,7 +398,7 @@ def _longest_wait(kind: int) -> float:
     return _LONG_WAIT_S if kind >= LINE else _LONG_WAIT_S / 4
 
 
-def _interval_cost(law: Interval, wait: Floats, rest: Floats, length: float) -> Floats:
+def _interval_cost(law: SyllableInterval, wait: Floats, rest: Floats, length: float) -> Floats:
     x = np.log(np.maximum(wait, 1e-3) / (law.median * length)) / law.spread
     density = (1 - law.outlier) * np.exp(-0.5 * x**2) / (law.spread * np.sqrt(2 * np.pi))
     cost = -np.log(density + law.outlier / _OUTLIER_RANGE)

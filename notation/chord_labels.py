@@ -19,7 +19,7 @@ NO_CHORD = "N"
 
 
 @dataclass(frozen=True, slots=True)
-class Chord:
+class ChordSegment:
     """A chord from ``start`` to ``end`` (seconds), in Harte's syntax."""
 
     start: float
@@ -50,12 +50,12 @@ _LETTERS = "CDEFGAB"
 _SEMITONES = (0, 2, 4, 5, 7, 9, 11)
 
 
-def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[Chord, ...]:
+def played_chords(symbols: Sequence[ChordSymbol], time: ScoreTime) -> tuple[ChordSegment, ...]:
     """When the chord symbols of a score were played, each until the next one or the final bar line."""
     places = [*(float(symbol.onset) for symbol in symbols), float(time.end)]
     times = np.maximum(0.0, time.seconds_at(places)).tolist()
     return tuple(
-        Chord(start, end, harte_label(symbol.root, symbol.quality, symbol.bass))
+        ChordSegment(start, end, harte_label(symbol.root, symbol.quality, symbol.bass))
         for symbol, (start, end) in zip(symbols, pairwise(times), strict=True)
         if end > start
     )

@@ -40,7 +40,7 @@ WEIGHTS = Path(__file__).with_name("hands.npz")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class VoiceProbabilities:
     """The network's probabilities, one row a note: lower staff, lower voice, and each of ``VALUES``."""
 
     lower_staff: Floats
@@ -49,7 +49,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
+class KeyboardNotes:
     """Notes of one instrument by onset, then pitch, as arrays.
 
     ``onset`` and ``release`` in quarters; ``bar`` and ``beat`` are the phase within the bar and beat (0 to
@@ -72,7 +72,7 @@ def value_class(quarters: npt.ArrayLike) -> Ints:
     return np.asarray(np.argmin(np.abs(logs[..., None] - np.log(VALUES)), axis=-1), dtype=np.int64)
 
 
-def describe(notes: Played) -> Floats:
+def describe(notes: KeyboardNotes) -> Floats:
     """Features, one row a note; the first is the pitch, all others don't change with transposition."""
     count = len(notes.onset)
     pitch = notes.pitch.astype(float)
@@ -113,7 +113,7 @@ def _log(values: Floats) -> Floats:
     return np.clip(np.log2(np.maximum(values, 1e-3)), -5, 5) / 2
 
 
-def _places(notes: Played) -> list[Floats]:
+def _places(notes: KeyboardNotes) -> list[Floats]:
     """Where in the bar and in the beat a note starts."""
     turn = 2 * np.pi
     columns = [f(turn * k * notes.bar) for k in (1, 2) for f in (np.sin, np.cos)]
@@ -124,7 +124,7 @@ def _places(notes: Played) -> list[Floats]:
     return [*columns, _log(notes.bar_quarters), _log(notes.beat_quarters)]
 
 
-def _sounding(notes: Played, chord: Ints, first: Ints) -> list[Floats]:
+def _sounding(notes: KeyboardNotes, chord: Ints, first: Ints) -> list[Floats]:
     """The nearest notes still held from before, below and above: whether, how far, and for how long yet."""
     count = len(notes.onset)
     columns = [np.zeros(count) for _ in range(6)]
@@ -142,7 +142,7 @@ def _sounding(notes: Played, chord: Ints, first: Ints) -> list[Floats]:
     return columns
 
 
-def _neighbours(notes: Played, index: int, held: list[int]) -> tuple[int | None, int | None]:
+def _neighbours(notes: KeyboardNotes, index: int, held: list[int]) -> tuple[int | None, int | None]:
     pitch = notes.pitch[index]
     below = [other for other in held if notes.pitch[other] <= pitch]
     above = [other for other in held if notes.pitch[other] > pitch]
@@ -152,7 +152,7 @@ def _neighbours(notes: Played, index: int, held: list[int]) -> tuple[int | None,
     )
 
 
-def _following(notes: Played, chords: Floats, chord: Ints, first: Ints, sizes: Ints) -> list[Floats]:
+def _following(notes: KeyboardNotes, chords: Floats, chord: Ints, first: Ints, sizes: Ints) -> list[Floats]:
     """The next onsets: how far from the note's release, and how far their nearest pitch."""
     columns = []
     for k in range(1, FOLLOWING + 1):
@@ -174,7 +174,7 @@ def _weights() -> network.Weights:
     return network.load(WEIGHTS)
 
 
-def read(notes: Played) -> Reading:
+def read(notes: KeyboardNotes) -> VoiceProbabilities:
     """Probabilities for each note of one instrument."""
     weights = _weights()
     x = ((describe(notes) - weights["mean"]) / weights["spread"]).astype(np.float32)
@@ -184,4 +184,4 @@ def read(notes: Played) -> Reading:
     out = network.dense(weights, "heads", np.concatenate([low, high], axis=1)).astype(np.float64)
     chances = np.clip(network.logistic(out[:, :2]), LEAST, 1 - LEAST)
     values = np.maximum(network.softmax(out[:, 2:]), LEAST)
-    return Reading(chances[:, 0], chances[:, 1], values)
+    return VoiceProbabilities(chances[:, 0], chances[:, 1], values)

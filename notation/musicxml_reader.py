@@ -39,7 +39,7 @@ _BEAT_UNITS: dict[str, int | Fraction] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Syllable:
+class XmlSyllable:
     """Sung text under a note. ``syllabic`` is its place in the word: single, begin, middle or end."""
 
     text: str
@@ -48,7 +48,7 @@ class Syllable:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreNote:
+class XmlNote:
     """A note; ``onset`` and ``duration`` in quarters, ``pitch`` sounding, as a MIDI number.
 
     ``step`` is empty where the file has no spelling. ``bar`` counts the bars and ``id`` the ``<note>``
@@ -65,7 +65,7 @@ class ScoreNote:
     staff: int = 1
     voice: str = "1"
     grace: bool = False
-    syllables: tuple[Syllable, ...] = ()
+    syllables: tuple[XmlSyllable, ...] = ()
     bar: int = 0
     id: int = 0
     held: tuple[int, ...] = ()
@@ -76,14 +76,14 @@ class ScoreNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class XmlHead:
     """A note head, before ties are joined.
 
     ``written`` is the step, alteration and octave on paper, of a drum None. ``signs`` are the names of what
     stands in ``<notations>``, ``slurs`` the number and the type of each slur's end here.
     """
 
-    note: ScoreNote
+    note: XmlNote
     tie_start: bool
     tie_stop: bool
     written: tuple[str, int, int] | None = None
@@ -93,7 +93,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class XmlBar:
     """A bar: ``start`` and ``length`` in quarters, its time signature and its key (as sounding).
 
     ``index`` counts the bars of the file from 0, ``number`` is printed. ``fifths`` is None where no key is
@@ -135,7 +135,7 @@ class Harmony:
 
 
 @dataclass(frozen=True, slots=True)
-class Tempo:
+class XmlTempo:
     """A tempo in quarters a minute from ``onset`` (quarters) on."""
 
     onset: Fraction
@@ -143,13 +143,13 @@ class Tempo:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class XmlPart:
     name: str = ""
     staves: int = 1
 
 
 @dataclass(slots=True)
-class Signs:
+class RepeatSigns:
     """What a bar says of the order of bars. ``endings`` are the times a volta bracket is played."""
 
     forward: bool = False
@@ -172,12 +172,12 @@ class WrittenScore:
     time.
     """
 
-    heads: tuple[Head, ...]
-    bars: tuple[Bar, ...]
-    signs: tuple[Signs, ...]
+    heads: tuple[XmlHead, ...]
+    bars: tuple[XmlBar, ...]
+    signs: tuple[RepeatSigns, ...]
     harmonies: tuple[Harmony, ...]
-    tempos: tuple[Tempo, ...]
-    parts: tuple[Part, ...]
+    tempos: tuple[XmlTempo, ...]
+    parts: tuple[XmlPart, ...]
 
 
 def parse_musicxml(data: bytes) -> ET.Element:
@@ -237,14 +237,14 @@ def place_on_fifths(step: str, alter: int) -> int:
 # Ties
 
 
-def joined(heads: Iterable[Head]) -> tuple[ScoreNote, ...]:
+def joined(heads: Iterable[XmlHead]) -> tuple[XmlNote, ...]:
     """The notes with tied heads as one, by onset (grace notes first), then pitch.
 
     A tie leads to the note of the same sounding pitch that begins where this one ends, in the same voice if
     it can, else to the next one that a tie ends on.
     """
-    waiting: dict[tuple[int, int], list[tuple[Head, int]]] = {}  # heads that begin a tie, and their notes
-    notes: list[ScoreNote] = []
+    waiting: dict[tuple[int, int], list[tuple[XmlHead, int]]] = {}  # heads that begin a tie, and their notes
+    notes: list[XmlNote] = []
     heads = list(heads)
     onsets = _whole([head.note.onset for head in heads])
     durations = _whole([head.note.duration for head in heads])
@@ -269,7 +269,7 @@ def joined(heads: Iterable[Head]) -> tuple[ScoreNote, ...]:
     return in_order(notes)
 
 
-def in_order(notes: Iterable[ScoreNote]) -> tuple[ScoreNote, ...]:
+def in_order(notes: Iterable[XmlNote]) -> tuple[XmlNote, ...]:
     """The notes by onset (grace notes first), then pitch."""
     notes = list(notes)
     onsets = _whole([note.onset for note in notes])
@@ -283,7 +283,7 @@ def _whole(times: Sequence[Fraction]) -> list[int]:
     return [time.numerator * (unit // time.denominator) for time in times]
 
 
-def _nearness(first: ScoreNote, second: ScoreNote) -> tuple[bool, bool, Fraction]:
+def _nearness(first: XmlNote, second: XmlNote) -> tuple[bool, bool, Fraction]:
     """How well a tie leads from one head to another: writers put some on a head that ends elsewhere."""
     return first.end == second.onset, (first.staff, first.voice) == (second.staff, second.voice), first.onset
 
@@ -398,9 +398,9 @@ class _Reader:
             name = names.get(part.get("id"), "")
             self._parts.append(_PartState(number, part.findall("measure"), count, name))
             count += sum(1 for _ in part.iter("note"))
-        self._heads: list[Head] = []
-        self._bars: list[Bar] = []
-        self._signs: list[Signs] = []
+        self._heads: list[XmlHead] = []
+        self._bars: list[XmlBar] = []
+        self._signs: list[RepeatSigns] = []
         self._harmonies: list[Harmony] = []
         self._tempos: dict[Fraction, float] = {}
 
@@ -416,13 +416,13 @@ class _Reader:
             tuple(self._bars),
             tuple(self._signs),
             tuple(self._harmonies),
-            tuple(Tempo(onset, tempo) for onset, tempo in sorted(self._tempos.items())),
-            tuple(Part(part.name, part.staves) for part in self._parts),
+            tuple(XmlTempo(onset, tempo) for onset, tempo in sorted(self._tempos.items())),
+            tuple(XmlPart(part.name, part.staves) for part in self._parts),
         )
 
     def _read_bar(self, index: int) -> None:
         start = self._bars[-1].end if self._bars else Fraction(0)
-        signs = Signs()
+        signs = RepeatSigns()
         self._signs.append(signs)
         sounding = reach = Fraction(0)
         number = ""
@@ -445,7 +445,7 @@ class _Reader:
         if not length or abs(length - nominal) < ROUNDING:
             length = nominal
         fifths, mode = keys.most_common(1)[0][0] if keys else (None, "")
-        self._bars.append(Bar(start, length, beats, beat_type, fifths, mode, index, number))
+        self._bars.append(XmlBar(start, length, beats, beat_type, fifths, mode, index, number))
 
     def _read_measure(
         self, part: _PartState, measure: ET.Element, start: Fraction
@@ -504,7 +504,7 @@ class _Reader:
             sounding = 12 * (octave + 1) + _SEMITONES[step] + alter + part.transposed[0]
             if part.transposed != (0, 0):
                 step, alter = step_and_alter(place_on_fifths(step, alter) + part.transposed[1])
-        note = ScoreNote(
+        note = XmlNote(
             onset=onset,
             duration=length,
             pitch=sounding,
@@ -523,7 +523,7 @@ class _Reader:
         ends = {tie.get("type") for tie in ties}
         slurs = [(sign.get("number", "1"), sign.get("type", "")) for sign in signs if sign.tag == "slur"]
         self._heads.append(
-            Head(
+            XmlHead(
                 note=note,
                 tie_start=not ends.isdisjoint(("start", "continue")),
                 tie_stop=not ends.isdisjoint(("stop", "continue")),
@@ -584,7 +584,7 @@ def _read_attributes(element: ET.Element, part: _PartState) -> None:
             part.beats = 0
 
 
-def _read_barline(element: ET.Element, part: _PartState, signs: Signs) -> None:
+def _read_barline(element: ET.Element, part: _PartState, signs: RepeatSigns) -> None:
     repeat = element.find("repeat")
     if repeat is not None and repeat.get("direction") == "forward":
         signs.forward = True
@@ -603,7 +603,7 @@ def _numbers(text: str) -> Iterator[int]:
         yield from range(int(first), min(int(last or first), MOST_TIMES) + 1)
 
 
-def _read_direction(element: ET.Element, signs: Signs) -> None:
+def _read_direction(element: ET.Element, signs: RepeatSigns) -> None:
     """The jumps that a direction's signs, words and sound tell."""
     kinds = element.findall("direction-type")
     signs.segno |= any(kind.find("segno") is not None for kind in kinds)
@@ -619,7 +619,7 @@ def _read_direction(element: ET.Element, signs: Signs) -> None:
         _read_sound(sound, signs)
 
 
-def _read_sound(sound: ET.Element, signs: Signs) -> None:
+def _read_sound(sound: ET.Element, signs: RepeatSigns) -> None:
     signs.segno |= sound.get("segno") is not None
     signs.coda |= sound.get("coda") is not None
     signs.to_coda |= sound.get("tocoda") is not None
@@ -629,7 +629,7 @@ def _read_sound(sound: ET.Element, signs: Signs) -> None:
     signs.forward |= sound.get("forward-repeat") == "yes"
 
 
-def _settle(signs: Sequence[Signs]) -> None:
+def _settle(signs: Sequence[RepeatSigns]) -> None:
     """Say what signs mean that stand beside others.
 
     Of several coda signs none of which is said to be left at, the first is. A jump that stands just before
@@ -660,7 +660,7 @@ def _tempo(element: ET.Element) -> float:
     return 0.0
 
 
-def _syllables(element: ET.Element) -> Iterator[Syllable]:
+def _syllables(element: ET.Element) -> Iterator[XmlSyllable]:
     """The syllables under a note, one a verse; elided ones are one, with a space between them."""
     for lyric in element.findall("lyric"):
         text = "".join(
@@ -670,7 +670,7 @@ def _syllables(element: ET.Element) -> Iterator[Syllable]:
         )
         if text.strip():
             syllabic = (lyric.findtext("syllabic") or "single").strip()
-            yield Syllable(text.strip(), lyric.get("number") or "1", syllabic)
+            yield XmlSyllable(text.strip(), lyric.get("number") or "1", syllabic)
 
 
 def _fifths(element: ET.Element | None, name: str, transposed: int) -> int | None:

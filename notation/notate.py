@@ -22,7 +22,7 @@ from notation.instruments import VOICINGS, score_order, voicing_of
 from notation.meter import ScoreTime, lay_bars
 from notation.page import NotatedScore, WrittenPart
 from notation.quantise import QuantiseSettings, quantise
-from notation.registers import Reading
+from notation.registers import ClefAndOctave
 from notation.score import build_score
 from notation.sections import find_sections
 from notation.spelling import spell
@@ -57,7 +57,9 @@ class NotationSettings:
     chords: str = option("auto", "chord symbols: auto for songs, not for keyboards alone", choices=CHORDS)
     pick_up: Fraction | None = option(None, "beats before the first bar line; found if left out")
     simplify: bool = option(False, "a rhythm of sixteenths at the finest, one voice a staff")
-    readings: tuple[tuple[str, Reading], ...] = option((), "clefs and octaves of parts: (stem, reading)")
+    readings: tuple[tuple[str, ClefAndOctave], ...] = option(
+        (), "clefs and octaves of parts: (stem, reading)"
+    )
 
 
 def notate(
@@ -112,7 +114,7 @@ def notate(
         on_two = stem == "piano" and not stated and not fits_one_staff(by_stem[stem])
         staves = 2 if on_two or any(note.staff == 2 for note in part) else 1
         program = None if stem in VOICINGS else program_of(stem, tracks)
-        reading = readings.get(stem, Reading())
+        reading = readings.get(stem, ClefAndOctave())
         parts.append(WrittenPart(stem, part, tuple(names), sung, staves, spoken, program, reading))
     parts, expression = express(parts, time, pedals, swing=grid.swing)
     sections = find_sections(lyrics, time)

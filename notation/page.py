@@ -15,7 +15,7 @@ from notation.events import Bar, ChordSymbol, Key, Keys, ScoreNote
 from notation.instruments import Voicing, voicing_of
 from notation.meter import ScoreTime
 from notation.percussion import DrumSound
-from notation.registers import OctaveLine, Reading
+from notation.registers import ClefAndOctave, OctaveLine
 from notation.rhythm import Beams, Tuplet
 from notation.sections import Section
 from notation.underlay import SungNote
@@ -104,7 +104,7 @@ class WrittenPart:
     staves: int = 1
     spoken: frozenset[Note] = frozenset()
     program: int | None = None
-    reading: Reading = Reading()
+    reading: ClefAndOctave = ClefAndOctave()
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.notes):

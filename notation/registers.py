@@ -36,7 +36,7 @@ OCTAVE_GAP = Fraction(4)  # quarters of rest over which it goes on
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClefAndOctave:
     """What a user decides of how a part is read: its one clef (of two staves the upper one's), and how many
     octaves above its sound it is written (8vb: 1, 8va: -1). What is None is found, or usual."""
 
@@ -63,7 +63,7 @@ class OctaveLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class PitchSpan:
     """From where to where, and between which places, the notes of one moment of a staff lie."""
 
     start: Fraction
@@ -97,11 +97,11 @@ def choose_clefs(bars: Sequence[Sequence[int]], clefs: Sequence[str]) -> list[st
 
 
 def octave_lines(
-    moments: Sequence[Reach], bars: Sequence[Bar], clefs: Sequence[str], staff: int
+    moments: Sequence[PitchSpan], bars: Sequence[Bar], clefs: Sequence[str], staff: int
 ) -> list[OctaveLine]:
     """Lines over or under what lies farther from its clef than a player likes to read."""
     lines: list[OctaveLine] = []
-    run: list[tuple[Reach, int]] = []
+    run: list[tuple[PitchSpan, int]] = []
     above = True
     bar = 0
 

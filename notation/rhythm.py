@@ -60,7 +60,7 @@ class Tuplet:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class NoteValue:
     """One written value: where it is, how long it sounds, and how it looks.
 
     ``segment`` is the index of the note or rest of which it is a part.
@@ -79,7 +79,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class RhythmSegment:
     """A stretch of a bar filled by one note (or chord) or by one rest."""
 
     start: Fraction
@@ -121,7 +121,7 @@ def bar_division(meter: TimeSignature) -> Division:
     return Division(Fraction(0), meter.bar_quarters, meter.beats_per_bar, meter.compound)
 
 
-def spell(segments: Sequence[Segment], meter: TimeSignature) -> list[Value]:
+def spell(segments: Sequence[RhythmSegment], meter: TimeSignature) -> list[NoteValue]:
     """Written values for the segments of one voice, which follow one another without a gap.
 
     A segment becomes one value or several (tied, where it is a note). Beats whose division no values can
@@ -140,11 +140,11 @@ def spell(segments: Sequence[Segment], meter: TimeSignature) -> list[Value]:
         return _spell(_moved(segments, beats), bar)
 
 
-def _spell(segments: Sequence[Segment], bar: Division) -> list[Value]:
+def _spell(segments: Sequence[RhythmSegment], bar: Division) -> list[NoteValue]:
     """The values of segments; raises ValueError where there are none."""
     borders = sorted({t for segment in segments for t in (segment.start, segment.end)})
     tuplets = _tuplets(bar, borders)
-    values: list[Value] = []
+    values: list[NoteValue] = []
     for index, segment in enumerate(segments):
         if segment.start == segment.end:
             continue
@@ -156,10 +156,10 @@ def _spell(segments: Sequence[Segment], bar: Division) -> list[Value]:
     return _bracketed(values, tuplets)
 
 
-def _writable(segments: Sequence[Segment], beat: Division) -> bool:
+def _writable(segments: Sequence[RhythmSegment], beat: Division) -> bool:
     """Whether what happens within one beat can be written."""
     inside = [
-        Segment(max(segment.start, beat.start), min(segment.end, beat.end), segment.rest)
+        RhythmSegment(max(segment.start, beat.start), min(segment.end, beat.end), segment.rest)
         for segment in segments
         if segment.start < beat.end and beat.start < segment.end
     ]
@@ -170,7 +170,7 @@ def _writable(segments: Sequence[Segment], beat: Division) -> bool:
     return True
 
 
-def _moved(segments: Sequence[Segment], beats: Sequence[Division]) -> list[Segment]:
+def _moved(segments: Sequence[RhythmSegment], beats: Sequence[Division]) -> list[RhythmSegment]:
     """The segments with their borders within ``beats`` on the coarsest binary grid that keeps them apart."""
     places: dict[Fraction, Fraction] = {}
     borders = sorted({t for segment in segments for t in (segment.start, segment.end)})
@@ -189,7 +189,9 @@ def _moved(segments: Sequence[Segment], beats: Sequence[Division]) -> list[Segme
             slots[i] = min(max(slots[i], earliest), max(count - len(inner) + i, 1))
             places[t] = beat.start + step * slots[i]
     return [
-        Segment(places.get(segment.start, segment.start), places.get(segment.end, segment.end), segment.rest)
+        RhythmSegment(
+            places.get(segment.start, segment.start), places.get(segment.end, segment.end), segment.rest
+        )
         for segment in segments
     ]
 
@@ -261,9 +263,9 @@ _DUPLETS = ((Fraction(0), Fraction(3, 2)), (Fraction(3, 2), Fraction(3)))
 """Halves of three: two dotted values, as two dotted eighths in a 6/8 beat."""
 
 
-def _plain(index: int, start: Fraction, end: Fraction) -> Value:
+def _plain(index: int, start: Fraction, end: Fraction) -> NoteValue:
     name, dots = value_name(end - start) or ("", 0)
-    return Value(index, start, end - start, name, dots)
+    return NoteValue(index, start, end - start, name, dots)
 
 
 # Tuplets
@@ -298,7 +300,9 @@ def _odd_part(n: int) -> int:
     return n
 
 
-def _cut(segment: Segment, tuplets: Sequence[_Stretch]) -> list[tuple[Fraction, Fraction, _Stretch | None]]:
+def _cut(
+    segment: RhythmSegment, tuplets: Sequence[_Stretch]
+) -> list[tuple[Fraction, Fraction, _Stretch | None]]:
     """The segment cut where tuplets begin and end, each piece with the tuplet it is in."""
     around = [s for s in tuplets if s[0].start < segment.end and segment.start < s[0].end]
     edges = {t for division, _ in around for t in (division.start, division.end)}
@@ -306,7 +310,7 @@ def _cut(segment: Segment, tuplets: Sequence[_Stretch]) -> list[tuple[Fraction, 
     return [(a, b, next((s for s in around if s[0].contains(a, b)), None)) for a, b in pairwise(cuts)]
 
 
-def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, count: int) -> list[Value]:
+def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, count: int) -> list[NoteValue]:
     normal = 1 << (count.bit_length() - 1)
     unit = division.length / normal
     if unit not in VALUE_NAMES or count > _MOST_IN_TUPLET:
@@ -314,10 +318,10 @@ def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, c
     tuplet = Tuplet(count, normal, VALUE_NAMES[unit])
     scale = Fraction(count, normal)
 
-    def written(a: Fraction, b: Fraction) -> list[Value]:
+    def written(a: Fraction, b: Fraction) -> list[NoteValue]:
         look = value_name((b - a) * scale)
         if look:
-            return [Value(index, a, b - a, *look, tuplet)]
+            return [NoteValue(index, a, b - a, *look, tuplet)]
         step = unit / scale
         while True:
             inner = [division.start + step * i for i in range(1, int(division.length / step))]
@@ -331,13 +335,13 @@ def _in_tuplet(index: int, start: Fraction, end: Fraction, division: Division, c
     return written(start, end)
 
 
-def _bracketed(values: list[Value], tuplets: Sequence[_Stretch]) -> list[Value]:
+def _bracketed(values: list[NoteValue], tuplets: Sequence[_Stretch]) -> list[NoteValue]:
     """Mark the first and the last value of every tuplet."""
     first, last = {d.start for d, _ in tuplets}, {d.end for d, _ in tuplets}
     return [
         value
         if value.tuplet is None
-        else Value(
+        else NoteValue(
             value.segment,
             value.start,
             value.length,
@@ -361,7 +365,7 @@ Beams = tuple[str, ...]
 """For each beam from the stem's end: start, continue, stop, partial-left or partial-right."""
 
 
-def beams(values: Sequence[Value], rests: Sequence[bool], meter: TimeSignature) -> list[Beams]:
+def beams(values: Sequence[NoteValue], rests: Sequence[bool], meter: TimeSignature) -> list[Beams]:
     """Beams of each value: notes of one beat together, plain eighths by the half bar (3/4: by the bar)."""
     answer: list[Beams] = [()] * len(values)
     for group in _beam_groups(values, rests, meter):
@@ -384,7 +388,7 @@ def beams(values: Sequence[Value], rests: Sequence[bool], meter: TimeSignature) 
     return answer
 
 
-def _beam_groups(values: Sequence[Value], rests: Sequence[bool], meter: TimeSignature) -> list[list[int]]:
+def _beam_groups(values: Sequence[NoteValue], rests: Sequence[bool], meter: TimeSignature) -> list[list[int]]:
     bar = bar_division(meter)
     wide = [bar] if meter.numerator == 3 else _level(bar, 2)
     beats = _level(bar, 1)
@@ -408,7 +412,7 @@ def _level(division: Division, beats: int) -> list[Division]:
     return [d for part in division.parts for d in _level(part, beats)]
 
 
-def _runs(indices: Sequence[int], values: Sequence[Value], rests: Sequence[bool]) -> list[list[int]]:
+def _runs(indices: Sequence[int], values: Sequence[NoteValue], rests: Sequence[bool]) -> list[list[int]]:
     """Neighbours that take beams: a rest or a quarter interrupts, and a tuplet that is not all inside."""
     runs: list[list[int]] = [[]]
     for i in indices:
@@ -419,7 +423,7 @@ def _runs(indices: Sequence[int], values: Sequence[Value], rests: Sequence[bool]
     return [part for run in runs for part in _around_tuplets(run, values) if part]
 
 
-def _around_tuplets(run: list[int], values: Sequence[Value]) -> list[list[int]]:
+def _around_tuplets(run: list[int], values: Sequence[NoteValue]) -> list[list[int]]:
     """The run cut so that every tuplet lies inside one part or holds all of it."""
     tuplets = [values[i].tuplet for i in run]
     first_stop = next((k for k, t in enumerate(tuplets) if t and (t.starts or t.stops)), None)
@@ -432,7 +436,7 @@ def _around_tuplets(run: list[int], values: Sequence[Value]) -> list[list[int]]:
     return [run]
 
 
-def brackets(values: Sequence[Value], marks: Sequence[Beams]) -> list[bool]:
+def brackets(values: Sequence[NoteValue], marks: Sequence[Beams]) -> list[bool]:
     """Whether the tuplet of each value needs a bracket: where no beam shows which notes belong to it."""
     answer = [False] * len(values)
     group: list[int] = []

@@ -26,7 +26,7 @@ from notation.instruments import Voicing
 from notation.meter import ScoreTime
 from notation.page import Element, Expression, Head, NotatedScore, PagePart, StaffBar, WrittenPart
 from notation.percussion import sound_of
-from notation.registers import OctaveLine, Reach, choose_clefs, octave_lines, place_of
+from notation.registers import OctaveLine, PitchSpan, choose_clefs, octave_lines, place_of
 from notation.sections import Section
 from transcription.beatgrid import TimeSignature
 
@@ -219,7 +219,7 @@ def _clefs(
     return choose_clefs(in_bars, clefs)
 
 
-def _reaches(state: _Staff, voices: Mapping[int, Sequence[_Event]]) -> list[Reach]:
+def _reaches(state: _Staff, voices: Mapping[int, Sequence[_Event]]) -> list[PitchSpan]:
     """From moment to moment of a staff, how low and how high its notes lie."""
     moments: dict[Fraction, tuple[Fraction, int, int]] = {}
     for events in voices.values():
@@ -227,7 +227,7 @@ def _reaches(state: _Staff, voices: Mapping[int, Sequence[_Event]]) -> list[Reac
             places = _places(state, event)
             end, low, high = moments.get(event.onset, (event.end, places[0], places[0]))
             moments[event.onset] = max(end, event.end), min(low, *places), max(high, *places)
-    return [Reach(onset, *moments[onset]) for onset in sorted(moments)]
+    return [PitchSpan(onset, *moments[onset]) for onset in sorted(moments)]
 
 
 # Bars
@@ -287,11 +287,11 @@ def _meter(laid: Bar) -> TimeSignature:
     return TimeSignature(min(math.ceil(laid.length / unit), 32), signature.denominator)
 
 
-_Spelled = tuple[tuple[rhythm.Value, ...], tuple[rhythm.Beams, ...], tuple[bool, ...]]
+_Spelled = tuple[tuple[rhythm.NoteValue, ...], tuple[rhythm.Beams, ...], tuple[bool, ...]]
 
 
 @lru_cache(maxsize=4096)
-def _spelled(segments: tuple[rhythm.Segment, ...], meter: TimeSignature) -> _Spelled:
+def _spelled(segments: tuple[rhythm.RhythmSegment, ...], meter: TimeSignature) -> _Spelled:
     """Values, beams and brackets of a bar of one voice; songs are full of equal bars."""
     values = rhythm.spell(segments, meter)
     beams = rhythm.beams(values, [segments[value.segment].rest for value in values], meter)
@@ -300,20 +300,20 @@ def _spelled(segments: tuple[rhythm.Segment, ...], meter: TimeSignature) -> _Spe
 
 def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _Staff) -> list[Element]:
     """The written notes and rests of one voice in one bar, each with its offset in the bar."""
-    segments: list[rhythm.Segment] = []
+    segments: list[rhythm.RhythmSegment] = []
     sources: list[_Event | None] = []
     shift = late - laid.start
     at = laid.start
     for event in events:
         start, end = max(event.onset, laid.start), min(event.end, laid.end)
         if start > at:
-            segments.append(rhythm.Segment(at + shift, start + shift, rest=True))
+            segments.append(rhythm.RhythmSegment(at + shift, start + shift, rest=True))
             sources.append(None)
-        segments.append(rhythm.Segment(start + shift, end + shift))
+        segments.append(rhythm.RhythmSegment(start + shift, end + shift))
         sources.append(event)
         at = end
     if at < laid.end:
-        segments.append(rhythm.Segment(at + shift, laid.end + shift, rest=True))
+        segments.append(rhythm.RhythmSegment(at + shift, laid.end + shift, rest=True))
         sources.append(None)
     meter = _meter(laid)
     values, beams, bracketed = _spelled(tuple(segments), meter)
@@ -347,18 +347,20 @@ def _write_voice(events: Sequence[_Event], laid: Bar, late: Fraction, state: _St
 
 
 def _single(
-    segments: Sequence[rhythm.Segment], sources: Sequence[_Event | None], values: Sequence[rhythm.Value]
-) -> tuple[list[rhythm.Segment], list[_Event | None]]:
+    segments: Sequence[rhythm.RhythmSegment],
+    sources: Sequence[_Event | None],
+    values: Sequence[rhythm.NoteValue],
+) -> tuple[list[rhythm.RhythmSegment], list[_Event | None]]:
     """The segments with every note as long as its first value, and rests after."""
     first = {value.segment: value for value in reversed(values)}
-    pieces: list[rhythm.Segment] = []
+    pieces: list[rhythm.RhythmSegment] = []
     sounding: list[_Event | None] = []
     for index, (segment, source) in enumerate(zip(segments, sources, strict=True)):
         end = segment.end if segment.rest or index not in first else min(first[index].end, segment.end)
-        pieces.append(rhythm.Segment(segment.start, end, segment.rest))
+        pieces.append(rhythm.RhythmSegment(segment.start, end, segment.rest))
         sounding.append(source)
         if end < segment.end:
-            pieces.append(rhythm.Segment(end, segment.end, rest=True))
+            pieces.append(rhythm.RhythmSegment(end, segment.end, rest=True))
             sounding.append(None)
     return pieces, sounding
 

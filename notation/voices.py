@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 
 from notation.events import ScoreNote
-from notation.handnet import VALUES, Played, Reading, read, value_class
+from notation.handnet import VALUES, KeyboardNotes, VoiceProbabilities, read, value_class
 from notation.meter import ScoreTime
 from notation.parting import with_main_notes
 from transcription.beatgrid import Floats
@@ -131,7 +131,9 @@ def _stretch_of_beats(notes: Sequence[ScoreNote], time: ScoreTime | None) -> Fra
     return Fraction(3, 2) if ternary > sum(part % 3 != 0 for part in parts if part > 1) else Fraction(1)
 
 
-def _played(notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fraction = Fraction(1)) -> Played:
+def _played(
+    notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fraction = Fraction(1)
+) -> KeyboardNotes:
     """The notes as the network takes them, in quarters ``stretch`` times as many.
 
     Without ``time`` they are as written, in 4/4 at 120 a minute.
@@ -142,7 +144,7 @@ def _played(notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fractio
         release = np.array([float(note.end) for note in notes])
         bar, beat = onset / 4 % 1, onset % 1
         bar_quarters, beat_quarters, quarter_s = (np.full(len(notes), value) for value in (4.0, 1.0, 0.5))
-        return Played(onset, release, pitch, bar, beat, bar_quarters, beat_quarters, quarter_s)
+        return KeyboardNotes(onset, release, pitch, bar, beat, bar_quarters, beat_quarters, quarter_s)
     offsets = [max(heard.offset for heard in (note.heard, *note.absorbed)) for note in notes]
     release = np.maximum(time.quarters_at(offsets), onset + 0.02)
     meters = [bar.time_signature for bar in time.bars]
@@ -157,7 +159,7 @@ def _played(notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fractio
     at = np.clip(np.searchsorted(beats, onset, side="right") - 1, 0, len(beats) - 2)
     quarter_s = (np.diff(time.beat_times) / np.diff(beats))[at]
     factor = float(stretch)
-    return Played(
+    return KeyboardNotes(
         onset * factor,
         release * factor,
         pitch,
@@ -169,16 +171,16 @@ def _played(notes: Sequence[ScoreNote], time: ScoreTime | None, stretch: Fractio
     )
 
 
-def _believed(notes: Sequence[ScoreNote], played: Played, stretch: Fraction) -> bool:
+def _believed(notes: Sequence[ScoreNote], played: KeyboardNotes, stretch: Fraction) -> bool:
     """Whether the releases are exact: those of a score's own MIDI, not a player's."""
     ends = np.array([float(note.end * stretch) for note in notes])
     return bool(np.quantile(np.abs(played.release - ends), 0.8) < BELIEVED_QUARTERS)
 
 
-def _rows(reading: Reading | None, own: Sequence[int]) -> Reading | None:
+def _rows(reading: VoiceProbabilities | None, own: Sequence[int]) -> VoiceProbabilities | None:
     if reading is None:
         return None
-    return Reading(reading.lower_staff[own], reading.lower_voice[own], reading.values[own])
+    return VoiceProbabilities(reading.lower_staff[own], reading.lower_voice[own], reading.values[own])
 
 
 def _groups(notes: Iterable[ScoreNote]) -> list[list[ScoreNote]]:
@@ -189,7 +191,7 @@ def _groups(notes: Iterable[ScoreNote]) -> list[list[ScoreNote]]:
 # Hands ------------------------------------------------------------------------------------------
 
 
-def _hands(notes: Sequence[ScoreNote], reading: Reading) -> list[int]:
+def _hands(notes: Sequence[ScoreNote], reading: VoiceProbabilities) -> list[int]:
     """For each note, sorted by onset and pitch, the staff of the hand that plays it."""
     low, high = -np.log(reading.lower_staff), -np.log1p(-reading.lower_staff)
     hands: list[int] = []
@@ -239,7 +241,7 @@ class _Costs:
     def __init__(
         self,
         notes: Sequence[ScoreNote],
-        reading: Reading | None,
+        reading: VoiceProbabilities | None,
         believed: bool,
         end: Fraction,
         stretch: Fraction,

@@ -27,7 +27,7 @@ from transcription.beatgrid import TimeSignature
 from transcription.notes import Note
 
 if TYPE_CHECKING:
-    from notation.registers import Reading
+    from notation.registers import ClefAndOctave
 
 CORRECTIONS = "corrections.json"
 MOST_STATES = 200  # that are kept to go back to
@@ -114,7 +114,7 @@ class OctaveEdit:
 
 @dataclass(frozen=True, slots=True)
 class PartEdit:
-    """How the part of ``stem`` is read: see :class:`notation.registers.Reading`."""
+    """How the part of ``stem`` is read: see :class:`notation.registers.ClefAndOctave`."""
 
     stem: str
     clef: str | None = None
@@ -124,11 +124,11 @@ class PartEdit:
         _ = self.reading
 
     @property
-    def reading(self) -> Reading:
-        from notation.registers import Reading
+    def reading(self) -> ClefAndOctave:
+        from notation.registers import ClefAndOctave
 
         try:
-            return Reading(self.clef, self.octave)
+            return ClefAndOctave(self.clef, self.octave)
         except ValueError as error:
             raise FullscoreError("{error}", error=error) from error
 

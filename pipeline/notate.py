@@ -27,7 +27,7 @@ SHORTEST_BEAT_S = 0.05  # nobody counts faster
 
 
 @dataclass(frozen=True, slots=True)
-class Notated:
+class NotatedPerformance:
     """A score made of a performance, the beats that it was written by, and the performance's seconds."""
 
     score: NotatedScore
@@ -35,7 +35,7 @@ class Notated:
     duration: float
 
 
-def notate_file(midi: str | Path, score: str | Path, settings: Settings = Settings()) -> Notated:
+def notate_file(midi: str | Path, score: str | Path, settings: Settings = Settings()) -> NotatedPerformance:
     """Write the performance ``midi`` as ``score``, in the format that its suffix says; what was written.
 
     Beats are found from the notes, unless the file was made from a score and states its bars, or the settings
@@ -90,7 +90,7 @@ def notate_file(midi: str | Path, score: str | Path, settings: Settings = Settin
         raise FullscoreError(
             "can't write {score} ({reason})", Remedy("choose output"), score=score, reason=error.strerror
         ) from error
-    return Notated(written, grid, max(note.offset for note in performance.notes))
+    return NotatedPerformance(written, grid, max(note.offset for note in performance.notes))
 
 
 def stated_grid(

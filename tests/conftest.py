@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's business: a busy one is no failure.
+settings.register_profile("fullscore", deadline=None)
+settings.load_profile("fullscore")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -32,7 +32,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from notation.musicxml_reader import Head, joined, parse_musicxml, place_on_fifths, read_written, unpacked
+from notation.musicxml_reader import XmlHead, joined, parse_musicxml, place_on_fifths, read_written, unpacked
 
 TICKS = 10080  # a quarter: divisible by 2**5, 3**2, 5 and 7
 GRACE, STACCATO, TRILL, ARPEGGIO, FERMATA, SLURRED = 1, 2, 4, 8, 16, 32
@@ -191,9 +191,9 @@ def _ints(values: Iterable[int]) -> Ints:
     return np.fromiter(values, dtype=np.int64)
 
 
-def _voices(heads: Iterable[Head]) -> dict[int, int]:
+def _voices(heads: Iterable[XmlHead]) -> dict[int, int]:
     """The voice of each head by its id, numbered in its bar and staff from the top: by stems, then height."""
-    places: dict[tuple[int, int, int], dict[str, list[Head]]] = {}
+    places: dict[tuple[int, int, int], dict[str, list[XmlHead]]] = {}
     for head in heads:
         note = head.note
         voices = places.setdefault((note.part, note.bar, note.staff), {})
@@ -212,7 +212,7 @@ def _voices(heads: Iterable[Head]) -> dict[int, int]:
     return found
 
 
-def _flags(heads: Iterable[Head]) -> dict[int, int]:
+def _flags(heads: Iterable[XmlHead]) -> dict[int, int]:
     """The flags of each head by its id; heads of a part come in the order of the file."""
     found = {}
     open_slurs: dict[int, dict[str, str]] = {}  # by part: number of a slur, and the voice it is in

@@ -34,7 +34,7 @@ Random = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class ScoreBeats:
     """The beats of a score: ticks, the number in the bar from 1, and the meter that holds at each."""
 
     ticks: Ints
@@ -71,7 +71,7 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Performance:
+class RenderedPerformance:
     """Performed notes in order of onset, and the map from ticks to seconds.
 
     ``index`` is the number of the score note, -1 for one that is in no score (of a trill, a slip).
@@ -85,7 +85,7 @@ class Performance:
     knot_ticks: Floats
     knot_seconds: Floats
     style: Style
-    counted: Counted
+    counted: ScoreBeats
 
     def seconds_at(self, ticks: npt.ArrayLike) -> Floats:
         return np.asarray(np.interp(np.asarray(ticks, float), self.knot_ticks, self.knot_seconds))
@@ -97,7 +97,7 @@ def beat_ticks(numerator: int, denominator: int) -> int:
     return 4 * TICKS // denominator * (3 if compound else 1)
 
 
-def count_beats(piece: ScorePiece) -> Counted:
+def count_beats(piece: ScorePiece) -> ScoreBeats:
     """Every beat of a score, counted from its bars; one past the last bar closes the row.
 
     A first bar that is short counts as a pick-up. A short bar after one that was short too goes on with
@@ -124,10 +124,10 @@ def count_beats(piece: ScorePiece) -> Counted:
     rows.append((end, 1, int(piece.bar_numerator[-1]), int(piece.bar_denominator[-1])))
     table = np.array(rows, dtype=np.int64)
     keep = np.concatenate([[True], np.diff(table[:, 0]) > 0])
-    return Counted(*table[keep].T)
+    return ScoreBeats(*table[keep].T)
 
 
-def draw_style(piece: ScorePiece, counted: Counted, rng: Random) -> Style:
+def draw_style(piece: ScorePiece, counted: ScoreBeats, rng: Random) -> Style:
     """A style at random: a seventh of all performances mechanical, a seventh steady, the rest human."""
     tempo = draw_tempo(piece, counted, rng)
     kind = rng.random()
@@ -158,13 +158,13 @@ def draw_style(piece: ScorePiece, counted: Counted, rng: Random) -> Style:
     return style
 
 
-def swingable(counted: Counted) -> bool:
+def swingable(counted: ScoreBeats) -> bool:
     quarters = (counted.denominators == 4) & (counted.numerators <= 4)
     return bool(quarters.all())
 
 
 def draw_tempo(
-    piece: ScorePiece, counted: Counted, rng: Random, begin: int = 0, end: int | None = None
+    piece: ScorePiece, counted: ScoreBeats, rng: Random, begin: int = 0, end: int | None = None
 ) -> float:
     """Quarters a minute for beats ``begin`` to ``end``.
 
@@ -188,7 +188,7 @@ def draw_tempo(
     return float(np.clip(tempo, 25.0 * unit, 300.0 * unit))
 
 
-def section_tempi(piece: ScorePiece, counted: Counted, style: Style, rng: Random) -> Floats:
+def section_tempi(piece: ScorePiece, counted: ScoreBeats, style: Style, rng: Random) -> Floats:
     """Quarters a minute at each beat: a new meter that lasts most often brings a new tempo (a movement)."""
     result = np.full(len(counted) - 1, style.tempo)
     meter = counted.numerators * 64 + counted.denominators
@@ -201,7 +201,7 @@ def section_tempi(piece: ScorePiece, counted: Counted, style: Style, rng: Random
     return result
 
 
-def tempo_map(piece: ScorePiece, counted: Counted, style: Style, rng: Random) -> tuple[Floats, Floats]:
+def tempo_map(piece: ScorePiece, counted: ScoreBeats, style: Style, rng: Random) -> tuple[Floats, Floats]:
     """Knots of the map from ticks to seconds: every half beat (with swing every eighth)."""
     beats = len(counted) - 1
     half = np.diff(counted.ticks) / 2
@@ -247,7 +247,7 @@ def beat_noise(beats: int, style: Style, rng: Random) -> Floats:
     return np.asarray(spread * wandering + white + min(1.0, 10 * style.rubato) * drift)
 
 
-def phrase_shape(counted: Counted, amount: float, rng: Random) -> Floats:
+def phrase_shape(counted: ScoreBeats, amount: float, rng: Random) -> Floats:
     """Arcs over phrases of 2 to 8 bars and over sections, with their ritardandi; log pace by beat."""
     beats = len(counted) - 1
     result = np.zeros(beats)
@@ -284,7 +284,7 @@ def phrase_shape(counted: Counted, amount: float, rng: Random) -> Floats:
     return result
 
 
-def held(piece: ScorePiece, counted: Counted, rng: Random) -> Floats:
+def held(piece: ScorePiece, counted: ScoreBeats, rng: Random) -> Floats:
     """How much longer each half beat lasts under a fermata."""
     factor = np.ones(2 * (len(counted) - 1))
     marked = np.flatnonzero((piece.flags & FERMATA) > 0)
@@ -323,7 +323,7 @@ def perform(
     style: Style | None = None,
     played: npt.NDArray[np.bool_] | None = None,
     transpose: int = 0,
-) -> Performance:
+) -> RenderedPerformance:
     """One performance of the notes ``played`` (default: all) of a score with at least one bar and note."""
     counted = count_beats(piece)
     style = style or draw_style(piece, counted, rng)
@@ -350,7 +350,7 @@ def perform(
     onset, offset = onset[order], offset[order]
     pitch, velocity, index = pitch[order], velocity[order], index[order]
     offset = struck_again(onset, np.maximum(offset, onset + 0.02), pitch)
-    return Performance(onset, offset, pitch, velocity, index, ticks, seconds, style, counted)
+    return RenderedPerformance(onset, offset, pitch, velocity, index, ticks, seconds, style, counted)
 
 
 def keyed(piece: ScorePiece, chosen: Ints, style: Style) -> npt.NDArray[np.bool_]:
@@ -463,7 +463,7 @@ def released(
 def pedalled(
     piece: ScorePiece,
     chosen: Ints,
-    counted: Counted,
+    counted: ScoreBeats,
     offset: Floats,
     ticks: Floats,
     seconds: Floats,
@@ -478,7 +478,7 @@ def pedalled(
     return np.where(on, np.maximum(offset, at + rng.normal(0.02, 0.03, len(chosen))), offset)
 
 
-def loudness(piece: ScorePiece, chosen: Ints, counted: Counted, style: Style, rng: Random) -> Ints:
+def loudness(piece: ScorePiece, chosen: Ints, counted: ScoreBeats, style: Style, rng: Random) -> Ints:
     """Velocities: level, phrase, metre, the tune above the rest, chance."""
     count = len(chosen)
     level = rng.uniform(40, 90)

@@ -5,7 +5,7 @@
 Task: from the features of each cluster of notes (``transcription.beats.clusters``) tell where in its beat it
 lies, whether a beat or downbeat begins there, how long the beat is, which beat of how many it is, the
 meter, and whether eighths are swung. Method: dense layer, two convolutions, two bidirectional GRUs
-with heads on top, in the manner of Liu et al. (Performance MIDI-to-Score Conversion by Neural Beat
+with heads on top, in the manner of Liu et al. (RenderedPerformance MIDI-to-Score Conversion by Neural Beat
 Tracking, ISMIR 2022), but taught on open scores played by ``training.perform`` anew each time, and on
 POP909, whose beats are annotated. A score is held out by its name (``held_out``).
 
@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from training.corpus import ScorePiece, load
-from training.perform import Performance, Random, choose_parts, perform
+from training.perform import Random, RenderedPerformance, choose_parts, perform
 from transcription.beats.activations import (
     HEADS,
     METERS,
@@ -57,7 +57,7 @@ CLOSE_S = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class TrainingSong:
     """A song of POP909: its notes as performed and its annotated beats."""
 
     name: str
@@ -72,7 +72,7 @@ class Song:
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledSong:
     """The features of a performance and what the network should say of each cluster (-1: not asked)."""
 
     features: npt.NDArray[np.float32]
@@ -109,7 +109,7 @@ def pieces_of(folder: Path) -> dict[str, list[ScorePiece]]:
     return result
 
 
-def songs_of(git: Path) -> list[Song]:
+def songs_of(git: Path) -> list[TrainingSong]:
     """POP909 without the songs that are used to measure, from a git mirror."""
     import pretty_midi
 
@@ -147,7 +147,7 @@ def songs_of(git: Path) -> list[Song]:
         ]
         notes = np.array(sorted(rows))
         songs.append(
-            Song(
+            TrainingSong(
                 name,
                 notes[:, 0],
                 notes[:, 1],
@@ -213,7 +213,7 @@ def labels_at(
     }
 
 
-def performed(piece: ScorePiece, rng: Random) -> Labelled | None:
+def performed(piece: ScorePiece, rng: Random) -> LabelledSong | None:
     """A fresh performance of a score with its labels; None if too little is played."""
     played = choose_parts(piece, rng)
     if played.sum() < 40:
@@ -226,8 +226,8 @@ def performed(piece: ScorePiece, rng: Random) -> Labelled | None:
 
 
 def label_performance(
-    made: Performance, piece: ScorePiece, rng: Random, noisy: bool = False
-) -> Labelled | None:
+    made: RenderedPerformance, piece: ScorePiece, rng: Random, noisy: bool = False
+) -> LabelledSong | None:
     onset, offset, pitch, velocity, index = (
         made.onset,
         made.offset,
@@ -270,7 +270,7 @@ def label_performance(
     )
     features = cluster_features(clusters, onset, offset, pitch, velocity, np.zeros(len(onset), bool))
     said = labels_at(clusters, phase, beats, counted.numbers, sizes, meters, int(made.style.swing != 0.5))
-    return Labelled(features=features, times=clusters.times, **said)
+    return LabelledSong(features=features, times=clusters.times, **said)
 
 
 def runs(group: npt.NDArray[np.int64], tick: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
@@ -305,7 +305,7 @@ def mishead(
     )
 
 
-def sung(song: Song, rng: Random, plain: bool = False) -> Labelled | None:
+def sung(song: TrainingSong, rng: Random, plain: bool = False) -> LabelledSong | None:
     """A song, perhaps at another pace or pitch, with some of its tracks and perhaps with drums."""
     stretch = 1.0 if plain else float(np.exp(rng.normal(0, 0.12)))
     keep = np.ones(len(song.onset), bool)
@@ -341,7 +341,7 @@ def sung(song: Song, rng: Random, plain: bool = False) -> Labelled | None:
     features = cluster_features(clusters, onset, offset, pitch, velocity, drum)
     sizes = np.full(len(beats), song.size)
     meters = np.full(len(beats), meter_class(song.size, 4))
-    return Labelled(
+    return LabelledSong(
         features=features,
         times=clusters.times,
         **labels_at(clusters, phase, beats, song.numbers, sizes, meters, -1),
@@ -376,7 +376,9 @@ def drum_pattern(beats: Floats, numbers: npt.NDArray[np.int64], size: int, rng: 
     return table[rng.random(len(table)) > 0.03]
 
 
-def endless(pieces: dict[str, list[ScorePiece]], songs: list[Song], rng: Random) -> Iterator[Labelled]:
+def endless(
+    pieces: dict[str, list[ScorePiece]], songs: list[TrainingSong], rng: Random
+) -> Iterator[LabelledSong]:
     """Fresh performances of the pieces that are not held out, for ever."""
     pieces = {source: [p for p in some if not held_out(p.name)] for source, some in pieces.items()}
     songs = [s for s in songs if not held_out(s.name)]
@@ -397,7 +399,7 @@ def endless(pieces: dict[str, list[ScorePiece]], songs: list[Song], rng: Random)
             yield made
 
 
-def chunks(made: Labelled, rng: Random, limit: int = 8) -> Iterator[dict[str, Any]]:
+def chunks(made: LabelledSong, rng: Random, limit: int = 8) -> Iterator[dict[str, Any]]:
     """At most ``limit`` stretches of CHUNK clusters, padded."""
     count = len(made.times)
     starts = np.arange(0, max(1, count - CHUNK // 3), CHUNK) + (
@@ -416,7 +418,7 @@ def chunks(made: Labelled, rng: Random, limit: int = 8) -> Iterator[dict[str, An
         yield chunk
 
 
-def play(pieces: dict[str, list[ScorePiece]], songs: list[Song], seed: int, queue: Any) -> None:
+def play(pieces: dict[str, list[ScorePiece]], songs: list[TrainingSong], seed: int, queue: Any) -> None:
     """Fills ``queue`` with batches, for ever (a process of its own)."""
     os.nice(5)
     rng = np.random.default_rng(seed)

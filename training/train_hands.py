@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from notation.handnet import VALUES, WEIGHTS, Played, describe, value_class
+from notation.handnet import VALUES, WEIGHTS, KeyboardNotes, describe, value_class
 from training.corpus import GRACE, TICKS, ScorePiece, load_all
 from training.perform import Random, beat_ticks, count_beats, draw_style, perform
 from transcription.network import load
@@ -41,7 +41,7 @@ REPEATS = {"lieder": 2, "musetrainer": 8, "music21": 1, "quartets": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class LabelledNotes:
     """Features and labels of one performance; -1 where a label is not asked for."""
 
     features: npt.NDArray[np.float32]
@@ -81,7 +81,7 @@ def on_two_staves(piece: ScorePiece) -> tuple[ScorePiece, npt.NDArray[np.bool_],
 
 def played_notes(
     piece: ScorePiece, index: npt.NDArray[np.int64], release: npt.NDArray[np.float64], quarter_s: Any
-) -> Played:
+) -> KeyboardNotes:
     """Notes of ``piece`` with written onsets and the given releases (quarters), as the network takes them."""
     onset = piece.onset[index]
     bar = np.clip(np.searchsorted(piece.bar_start, onset, side="right") - 1, 0, None)
@@ -90,7 +90,7 @@ def played_notes(
     # a pick-up bar counts from where its bar line would have been
     into = onset - piece.bar_start[bar] + np.where(bar == 0, np.maximum(whole - piece.bar_length[0], 0), 0)
     beat = np.array([beat_ticks(int(n), int(d)) for n, d in zip(numerators, denominators, strict=True)])
-    return Played(
+    return KeyboardNotes(
         onset=onset / TICKS,
         release=release,
         pitch=piece.pitch[index],
@@ -102,7 +102,7 @@ def played_notes(
     )
 
 
-def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> Taught | None:
+def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> LabelledNotes | None:
     """One performance of a piece with its labels, or nothing if it can't be keyboard music."""
     made = on_two_staves(piece)
     if made is None:
@@ -136,7 +136,7 @@ def taught(piece: ScorePiece, rng: Random, exact: bool | None = None) -> Taught 
     index, release = index[order], release[order]
     quarter_s = quarter_s[order] if np.ndim(quarter_s) else quarter_s
     notes = played_notes(piece, index, release, quarter_s)
-    return Taught(
+    return LabelledNotes(
         describe(notes).astype(np.float32),
         np.where(staves_known, piece.staff[index] - 1, -1),
         piece.voice[index] - 1,
@@ -156,7 +156,7 @@ def detached(
 
 def sequences(pool: list[ScorePiece], rng: Random) -> Iterator[dict[str, npt.NDArray[Any]]]:
     """Batches without end: sequences from many performances, mixed, transposed."""
-    stock: list[Taught] = []
+    stock: list[LabelledNotes] = []
     while True:
         for number in rng.permutation(len(pool)):
             made = taught(pool[number], rng)
@@ -165,10 +165,12 @@ def sequences(pool: list[ScorePiece], rng: Random) -> Iterator[dict[str, npt.NDA
             for start in range(int(rng.integers(LENGTH)) - LENGTH // 2, len(made.staff), LENGTH):
                 piece = slice(max(start, 0), start + LENGTH)
                 if piece.stop - piece.start > LENGTH // 4:
-                    stock.append(Taught(*(getattr(made, f)[piece] for f in Taught.__slots__)))
+                    stock.append(LabelledNotes(*(getattr(made, f)[piece] for f in LabelledNotes.__slots__)))
             while len(stock) > 40 * BATCH:
                 chosen = [stock.pop(int(rng.integers(len(stock)))) for _ in range(BATCH)]
-                batch = {f: np.stack([_filled(getattr(one, f)) for one in chosen]) for f in Taught.__slots__}
+                batch = {
+                    f: np.stack([_filled(getattr(one, f)) for one in chosen]) for f in LabelledNotes.__slots__
+                }
                 batch["features"][:, :, 0] += rng.integers(-6, 7, (BATCH, 1)) / 12
                 yield batch
 
@@ -221,7 +223,7 @@ def loss_of(torch: Any, output: Any, batch: dict[str, Any]) -> Any:
     return total + WEIGHT["value"] * value
 
 
-def measured(torch: Any, model: Any, valid: list[Taught]) -> str:
+def measured(torch: Any, model: Any, valid: list[LabelledNotes]) -> str:
     """The share of errors on the pieces kept aside."""
     wrong = {name: [0, 0] for name in ("staff", "voice", "value")}
     with torch.no_grad():

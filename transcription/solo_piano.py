@@ -43,8 +43,9 @@ GHOSTS = (-12, 0, 12, 19, 24)
 """Semitones from a note to what the agnostic network may hear of it: its partials or its octave below."""
 
 LEAST_NOTES, LEAST_ENERGY, LEAST_ENERGY_USUALLY = 0.88, 0.8, 0.55
-"""Thresholds of Evidence. Pianos, real and rendered: notes .95 and more, energy .89, usually .59. The same
-with a voice as loud: .84, .62, .25; with drums at -3 dB: 1, .83, .43. Bands and voices: next to nothing."""
+"""Thresholds of PianoEvidence. Pianos, real and rendered: notes .95 and more, energy .89, usually .59. The
+same with a voice as loud: .84, .62, .25; with drums at -3 dB: 1, .83, .43. Bands and voices: next to
+nothing."""
 
 MOST_UNSTEADY = 0.027
 """Semitones. Pianos, real and rendered: .012 to .020; bands, voices, a bass alone: .033 and more."""
@@ -70,7 +71,7 @@ AUDIBLE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PianoEvidence:
     """What speaks for a piano alone, all from 0 to 1."""
 
     notes: float
@@ -132,11 +133,11 @@ def excerpts(audio: Audio) -> list[Audio]:
     return parts
 
 
-def evidence(excerpt: Audio, played: Sequence[Note], heard: Sequence[Note]) -> Evidence:
+def evidence(excerpt: Audio, played: Sequence[Note], heard: Sequence[Note]) -> PianoEvidence:
     """What an excerpt's piano notes and agnostic notes have to say; no notes speak against a piano."""
     sure = [note for note in heard if note.confidence > SURE]
     if not played or not sure:
-        return Evidence(0.0, 0.0, 0.0)
+        return PianoEvidence(0.0, 0.0, 0.0)
     explained = sum(
         any(
             note.pitch - key.pitch in GHOSTS and abs(note.onset - key.onset) <= SAME_ONSET_SECONDS
@@ -144,7 +145,7 @@ def evidence(excerpt: Audio, played: Sequence[Note], heard: Sequence[Note]) -> E
         )
         for note in sure
     )
-    return Evidence(explained / len(sure), *energy_shares(excerpt, played))
+    return PianoEvidence(explained / len(sure), *energy_shares(excerpt, played))
 
 
 def energy_shares(excerpt: Audio, notes: Sequence[Note]) -> tuple[float, float]:

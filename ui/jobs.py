@@ -70,7 +70,7 @@ class UnknownSong(FullscoreError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageState:
     """How far a stage is: the share done, what it is doing, seconds spent and (None: unknown) left."""
 
     name: str
@@ -95,7 +95,7 @@ class JobState:
     name: str
     title: str
     message: str
-    stages: tuple[Stage, ...]
+    stages: tuple[StageState, ...]
     warnings: tuple[str, ...]
     submitted: float
     seconds: float
@@ -117,11 +117,11 @@ class _Stage:
     started: float = 0.0
     ended: float = 0.0
 
-    def shown(self, name: str, running: bool) -> Stage:
+    def shown(self, name: str, running: bool) -> StageState:
         now = time.time() if running and self.share < 1.0 else self.ended
         seconds = max(0.0, now - self.started)
         left = seconds * (1 - self.share) / self.share if 0.05 < self.share < 1.0 else None
-        return Stage(name, self.share, self.message, round(seconds, 1), left and round(left, 1))
+        return StageState(name, self.share, self.message, round(seconds, 1), left and round(left, 1))
 
 
 @dataclass(slots=True, eq=False)

@@ -33,7 +33,7 @@ from xml.etree import ElementTree as ET
 
 from fullscore.errors import FullscoreError
 from notation.export import GRACE_QUARTERS
-from notation.musicxml_reader import Cursor, ScoreNote, joined, parse_musicxml, read_written
+from notation.musicxml_reader import Cursor, XmlNote, joined, parse_musicxml, read_written
 from notation.percussion import sound_of
 from transcription.notes import Note
 from transcription.notes_io import read_notes_json
@@ -175,7 +175,7 @@ def written_notes(root: ET.Element) -> tuple[list[Bar], list[WrittenNote]]:
     return bars, sorted(notes, key=lambda note: (note.onset, not note.grace, note.part, note.pitch))
 
 
-def _written(note: ScoreNote, name: tuple[str, int, int] | None) -> WrittenNote:
+def _written(note: XmlNote, name: tuple[str, int, int] | None) -> WrittenNote:
     ids = tuple(map(_id, (note.id, *note.held)))
     onset, end = note.onset, note.end
     if note.grace:

@@ -105,7 +105,7 @@ class WhisperSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWord:
+class RecognisedWord:
     """A word as Whisper gives it: its letters with punctuation, when, and how sure."""
 
     text: str
@@ -115,10 +115,10 @@ class HeardWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class RecognisedSegment:
     """A run of words with Whisper's own judgement of it."""
 
-    words: tuple[HeardWord, ...]
+    words: tuple[RecognisedWord, ...]
     no_speech: float
     log_probability: float
     compression: float
@@ -150,7 +150,7 @@ class Whisper:
         if code is None:
             progress(0.0, "hearing which language is sung")
             code = self._hear_language(pieces)
-        segments: list[Segment] = []
+        segments: list[RecognisedSegment] = []
         for number, (span, piece) in enumerate(zip(windows, pieces, strict=True)):
             progress(number / len(windows), f"listening to the words ({number + 1} of {len(windows)})")
             segments += self._listen(piece, span.start, code)
@@ -195,7 +195,9 @@ class Whisper:
     def _half(self) -> bool:
         return bool(self.device.type == "cuda")
 
-    def _listen(self, samples: npt.NDArray[np.float32], start: float, language: str) -> list[Segment]:
+    def _listen(
+        self, samples: npt.NDArray[np.float32], start: float, language: str
+    ) -> list[RecognisedSegment]:
         """The segments of one window, which starts at ``start`` of the stem."""
         with warnings.catch_warnings():
             # Of CUDA present but not used, and of Triton's absence, where a slower way is taken.
@@ -281,9 +283,9 @@ def _cut(span: Span, level: npt.NDArray[np.float64]) -> Iterator[Span]:
     yield Span(start, span.end)
 
 
-def _segment(raw: dict[str, Any], start: float) -> Segment:
+def _segment(raw: dict[str, Any], start: float) -> RecognisedSegment:
     words = tuple(
-        HeardWord(
+        RecognisedWord(
             word["word"].strip(),
             start + float(word["start"]),
             start + max(float(word["start"]), float(word["end"])),
@@ -292,19 +294,19 @@ def _segment(raw: dict[str, Any], start: float) -> Segment:
         for word in raw["words"]
         if word["word"].strip()
     )
-    return Segment(words, raw["no_speech_prob"], raw["avg_logprob"], raw["compression_ratio"])
+    return RecognisedSegment(words, raw["no_speech_prob"], raw["avg_logprob"], raw["compression_ratio"])
 
 
 def kept_segments(
-    segments: Sequence[Segment], spans: tuple[Span, ...], settings: WhisperSettings
-) -> list[Segment]:
+    segments: Sequence[RecognisedSegment], spans: tuple[Span, ...], settings: WhisperSettings
+) -> list[RecognisedSegment]:
     """What of Whisper's answer is believed: heard where the stem sounds, and not invented."""
-    kept: list[Segment] = []
+    kept: list[RecognisedSegment] = []
     for segment in segments:
         looped = segment.compression > settings.compression
         words = without_loops(segment.words) if looped else segment.words
         words = tuple(word for word in words if voiced_share(spans, word.start, word.end) > 0)
-        believed = Segment(words, segment.no_speech, segment.log_probability, segment.compression)
+        believed = RecognisedSegment(words, segment.no_speech, segment.log_probability, segment.compression)
         if words and not is_invented(believed, spans, settings):
             kept.append(believed)
         else:
@@ -312,7 +314,7 @@ def kept_segments(
     return kept
 
 
-def is_invented(segment: Segment, spans: tuple[Span, ...], settings: WhisperSettings) -> bool:
+def is_invented(segment: RecognisedSegment, spans: tuple[Span, ...], settings: WhisperSettings) -> bool:
     """Whether a segment is a credit, an annotation, or more likely nothing than what it says."""
     if _CREDITS.search(segment.text) or _NOT_SUNG.match(segment.text):
         return True
@@ -325,13 +327,13 @@ def is_invented(segment: Segment, spans: tuple[Span, ...], settings: WhisperSett
     return farewell and (wordless or unsure or sounding < 0.5)
 
 
-def without_loops(words: Sequence[HeardWord]) -> tuple[HeardWord, ...]:
+def without_loops(words: Sequence[RecognisedWord]) -> tuple[RecognisedWord, ...]:
     """The words with each loop cut down to the rounds that there was time to sing.
 
     A loop is a cycle of up to twelve words said three times or more in a row. Sung refrains repeat as
     well, but at the pace of singing: only rounds faster than that are taken out.
     """
-    result: list[HeardWord] = []
+    result: list[RecognisedWord] = []
     i = 0
     while i < len(words):
         cycle, rounds = _loop_at(words, i)
@@ -348,7 +350,7 @@ def without_loops(words: Sequence[HeardWord]) -> tuple[HeardWord, ...]:
     return tuple(result)
 
 
-def _loop_at(words: Sequence[HeardWord], i: int) -> tuple[int, int]:
+def _loop_at(words: Sequence[RecognisedWord], i: int) -> tuple[int, int]:
     """The shortest cycle that starts at word ``i`` and how often it is said (0, 0: none)."""
     plain = [re.sub(r"\W", "", word.text).lower() for word in words]
     for cycle in range(1, min(_LONGEST_CYCLE_WORDS, (len(words) - i) // _REPEATS_OF_A_LOOP) + 1):
@@ -360,7 +362,7 @@ def _loop_at(words: Sequence[HeardWord], i: int) -> tuple[int, int]:
     return 0, 0
 
 
-def _timed(heard: Sequence[HeardWord], language: str, duration: float) -> list[Word]:
+def _timed(heard: Sequence[RecognisedWord], language: str, duration: float) -> list[Word]:
     """Words with times in order, each split into its syllables by their length in letters."""
     words: list[Word] = []
     earliest = 0.0

@@ -38,7 +38,7 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class Song:
+class DatasetSong:
     """A song and what is true of it.
 
     ``references`` are by the names of kinds. ``language`` is that of its words, None where nobody says.
@@ -79,7 +79,7 @@ class Song:
         return tuple(dict.fromkeys(found))
 
 
-def find_songs(folder: Path) -> tuple[Song, ...]:
+def find_songs(folder: Path) -> tuple[DatasetSong, ...]:
     """Every song with ground truth below ``folder``, each once, by name. Raises FullscoreError if none is.
 
     A song that two layouts could claim is that of the first in :data:`FINDERS`.
@@ -88,7 +88,7 @@ def find_songs(folder: Path) -> tuple[Song, ...]:
         raise FullscoreError(
             "there is no folder {folder}", "give one that holds songs with their ground truth", folder=folder
         )
-    songs: dict[Path, Song] = {}
+    songs: dict[Path, DatasetSong] = {}
     for finder in FINDERS.values():
         for song in finder(folder):
             songs.setdefault(song.source.resolve(), song)
@@ -121,7 +121,7 @@ PLAIN = {
 """What belongs to ``song.wav`` (or .mp3, .flac, .mid …): ``song`` and one of these, best first."""
 
 
-def plain(folder: Path) -> Iterator[Song]:
+def plain(folder: Path) -> Iterator[DatasetSong]:
     """A recording or MIDI file beside files of its name (:data:`PLAIN`), as in the project's ``examples``.
 
     ``song.stems`` is a folder with vocals.flac, drums.flac and so on. Where a recording and a MIDI file
@@ -137,7 +137,7 @@ def plain(folder: Path) -> Iterator[Song]:
                 continue  # made by a run
             if references := plain_references(base):
                 seen.add(base)
-                yield Song(base.relative_to(folder).as_posix(), source, references)
+                yield DatasetSong(base.relative_to(folder).as_posix(), source, references)
 
 
 def plain_references(base: Path) -> dict[str, Path]:
@@ -155,15 +155,15 @@ def plain_references(base: Path) -> dict[str, Path]:
 # Published layouts --------------------------------------------------------------------------------------
 
 
-def maps(folder: Path) -> Iterator[Song]:
+def maps(folder: Path) -> Iterator[DatasetSong]:
     """MAPS (Emiya et al. 2010) as Onsets and Frames has it: ``flac/NAME.flac``, ``tsv/matched/NAME.tsv``."""
     for source in sorted(folder.rglob("MAPS_MUS-*.flac")):
         truth = source.parents[1] / "tsv" / "matched" / f"{source.stem}.tsv"
         if truth.is_file():
-            yield Song(f"MAPS/{source.stem.removeprefix('MAPS_MUS-')}", source, {"notes": truth})
+            yield DatasetSong(f"MAPS/{source.stem.removeprefix('MAPS_MUS-')}", source, {"notes": truth})
 
 
-def vocadito(folder: Path) -> Iterator[Song]:
+def vocadito(folder: Path) -> Iterator[DatasetSong]:
     """vocadito (Bittner et al. 2021): solo singing, with the notes of its first annotator."""
     for notes in sorted(folder.rglob("vocadito_*_notesA1.csv")):
         root, name = notes.parents[2], notes.name.removesuffix("_notesA1.csv")
@@ -175,10 +175,10 @@ def vocadito(folder: Path) -> Iterator[Song]:
                 "lyrics": root / "Annotations" / "Lyrics" / f"{name}_lyrics.txt",
             }
             language = _cell(root / "vocadito_metadata.csv", 0, name.removeprefix("vocadito_"), 3)
-            yield Song(f"vocadito/{name}", source, _there(references), language)
+            yield DatasetSong(f"vocadito/{name}", source, _there(references), language)
 
 
-def matchmaker(folder: Path) -> Iterator[Song]:
+def matchmaker(folder: Path) -> Iterator[DatasetSong]:
     """A recording with its performed MIDI, score and match file, as matchmaker has Mozart's K. 265.
 
     It is two songs: the recording (notes, beats, key, meter, score) and the performance (all but notes).
@@ -189,11 +189,11 @@ def matchmaker(folder: Path) -> Iterator[Song]:
             continue
         beats = Derived("beats.csv", (match,), partial(_write_match_beats, match))
         references: dict[str, Path | Derived] = {"beats": beats, "key": score, "meter": score, "score": score}
-        yield Song(f"matchmaker/{match.stem}", audio, {"notes": midi, **references})
-        yield Song(f"matchmaker/{match.stem} (MIDI)", midi, references)
+        yield DatasetSong(f"matchmaker/{match.stem}", audio, {"notes": midi, **references})
+        yield DatasetSong(f"matchmaker/{match.stem} (MIDI)", midi, references)
 
 
-def mdb_drums(folder: Path) -> Iterator[Song]:
+def mdb_drums(folder: Path) -> Iterator[DatasetSong]:
     """MDB Drums (Southall et al. 2017) with the stems and, where it is below, the melody of MedleyDB.
 
     Several stems of one kind are summed; whatever is neither voice, bass nor drums is ``other``.
@@ -211,10 +211,10 @@ def mdb_drums(folder: Path) -> Iterator[Song]:
             references["stems"] = Derived("stems", (metadata, recordings), write)
         if melody := next(folder.rglob(f"{name}_MELODY1.csv"), None):
             references["melody"] = melody
-        yield Song(f"MDB/{name}", source, references)
+        yield DatasetSong(f"MDB/{name}", source, references)
 
 
-def ultrastar(folder: Path) -> Iterator[Song]:
+def ultrastar(folder: Path) -> Iterator[DatasetSong]:
     """UltraStar karaoke: a text of ``#`` tags and syllables on a beat grid, beside its recording.
 
     Syllables are notes of the voice. Their octave is nominal and their grid coarse; freestyle syllables
@@ -234,7 +234,7 @@ def ultrastar(folder: Path) -> Iterator[Song]:
                     ("lyrics-timing", "lyrics.lrc", song.timed_lyrics()),
                 )
             }
-            yield Song(
+            yield DatasetSong(
                 f"UltraStar/{song.tags.get('ARTIST', '?')} - {song.tags.get('TITLE', text.parent.name)}",
                 source,
                 references,
@@ -244,7 +244,7 @@ def ultrastar(folder: Path) -> Iterator[Song]:
             )
 
 
-def jamendo(folder: Path) -> Iterator[Song]:
+def jamendo(folder: Path) -> Iterator[DatasetSong]:
     """JamendoLyrics (Stoller et al. 2019; Durand et al. 2023): recordings with the times of their words.
 
     The words are those of Jam-ALT (Cífka et al. 2024) where its ``lyrics_tagged`` is below the folder too.
@@ -258,17 +258,17 @@ def jamendo(folder: Path) -> Iterator[Song]:
         revised = next(folder.rglob(f"lyrics_tagged/{_escaped(name)}.txt"), text)
         timing = Derived("lyrics.lrc", (words, text), partial(_write_jamendo_words, words, text))
         language = _cell(root / "JamendoLyrics.csv", 1, f"{name}.mp3", 6)
-        yield Song(f"Jamendo/{name}", source, {"lyrics": revised, "lyrics-timing": timing}, language)
+        yield DatasetSong(f"Jamendo/{name}", source, {"lyrics": revised, "lyrics-timing": timing}, language)
 
 
-def musdb(folder: Path) -> Iterator[Song]:
+def musdb(folder: Path) -> Iterator[DatasetSong]:
     """MUSDB18 (Rafii et al. 2017): NI stem files, whose sounds are the mix, drums, bass, other and vocals."""
     for source in sorted(folder.rglob("*.stem.mp4")):
         stems = Derived("stems", (source,), partial(_write_musdb_stems, source))
-        yield Song(f"MUSDB/{source.name.removesuffix('.stem.mp4')}", source, {"stems": stems})
+        yield DatasetSong(f"MUSDB/{source.name.removesuffix('.stem.mp4')}", source, {"stems": stems})
 
 
-def asap(folder: Path) -> Iterator[Song]:
+def asap(folder: Path) -> Iterator[DatasetSong]:
     """ASAP (Foscarin et al. 2020): performed piano MIDI with its beats and its score."""
     for beats in sorted(folder.rglob("*_annotations.txt")):
         source = beats.with_name(beats.name.replace("_annotations.txt", ".mid"))
@@ -277,10 +277,10 @@ def asap(folder: Path) -> Iterator[Song]:
             continue
         piece = "/".join(source.parts[-4:-1])
         references = {"beats": beats, "key": score, "meter": score, "score": score}
-        yield Song(f"ASAP/{piece} ({source.stem})", source, references)
+        yield DatasetSong(f"ASAP/{piece} ({source.stem})", source, references)
 
 
-def pop909(folder: Path) -> Iterator[Song]:
+def pop909(folder: Path) -> Iterator[DatasetSong]:
     """POP909 (Wang et al. 2020): pop songs arranged for piano and played, with beats, chords and key."""
     for chords in sorted(folder.rglob("chord_midi.txt")):
         source = chords.with_name(f"{chords.parent.name}.mid")
@@ -294,10 +294,10 @@ def pop909(folder: Path) -> Iterator[Song]:
         key = chords.with_name("key_audio.txt")
         if key.is_file():
             references["key"] = Derived("key.txt", (key,), partial(_write_pop909_key, key))
-        yield Song(f"POP909/{chords.parent.name}", source, references)
+        yield DatasetSong(f"POP909/{chords.parent.name}", source, references)
 
 
-FINDERS: Mapping[str, Callable[[Path], Iterator[Song]]] = {
+FINDERS: Mapping[str, Callable[[Path], Iterator[DatasetSong]]] = {
     "MAPS": maps,
     "vocadito": vocadito,
     "matchmaker": matchmaker,

@@ -40,7 +40,7 @@ LONG_TEXT = 24  # characters, from which a cell is kept from getting narrow
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class TableCell:
     """What stands in a table: a text, the number it sorts by, where it leads to, whether it is marked."""
 
     text: str
@@ -59,7 +59,7 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Table:
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
 
     @property
     def numeric(self) -> list[bool]:
@@ -69,7 +69,7 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """A headed table with what there is to say of it. ``folded``: a page shows it when asked to."""
 
     title: str
@@ -153,8 +153,8 @@ def _about(results: Results) -> Iterator[str]:
 
 def _sections(
     results: Results, comparison: Mapping[str, Any] | None, link: Callable[[str], str] = lambda song: ""
-) -> Iterator[Section]:
-    yield Section(
+) -> Iterator[ReportSection]:
+    yield ReportSection(
         "By kind",
         "Means over the songs that have a reference. Beside another program, ours is the mean over the songs "
         "that it did too, and the ratio is ours to its.",
@@ -164,28 +164,28 @@ def _sections(
         if pooled := entry.get("pooled"):
             rows = [
                 (
-                    Cell(language or "all"),
-                    Cell(name),
+                    TableCell(language or "all"),
+                    TableCell(name),
                     _figure(value),
-                    Cell(KINDS[kind].meanings.get(name, "")),
+                    TableCell(KINDS[kind].meanings.get(name, "")),
                 )
                 for language, measures in pooled.items()
                 for name, value in measures.items()
                 if name in main_measures(kind)
             ]
             columns = ("language", "measure", "ours", "what it says")
-            yield Section(f"Pooled {kind}", "All songs as if one.", Table(columns, tuple(rows)))
+            yield ReportSection(f"Pooled {kind}", "All songs as if one.", Table(columns, tuple(rows)))
     if comparison is not None:
         yield from _compared(comparison, link)
     yield from _songs(results, link)
-    yield Section(
+    yield ReportSection(
         "Costs",
         "Seconds of all songs together, and the highest memory of any.",
         _stages(results["costs"]["stages"]),
     )
-    yield Section("Costs of each song", "", _costs(results, link), folded=True)
+    yield ReportSection("Costs of each song", "", _costs(results, link), folded=True)
     if unmeasured := tuple(_unmeasured(results, link)):
-        yield Section(
+        yield ReportSection(
             "Not measured",
             "References with which nothing was compared.",
             Table(("song", "kind", "why"), unmeasured),
@@ -199,21 +199,21 @@ def _by_kind(results: Results) -> Table:
         for name in main_measures(kind):
             if entry["measures"].get(name) is None:
                 continue
-            head, meaning = Cell(f"{kind}: {name}"), Cell(KINDS[kind].meanings.get(name, ""))
+            head, meaning = TableCell(f"{kind}: {name}"), TableCell(KINDS[kind].meanings.get(name, ""))
             count = entry["songs"][name]
             beside = {peer: found for peer, found in entry["peers"].items() if name in found["measures"]}
             if all(found["songs"][name] < count for found in beside.values()):
-                empty = (Cell(""), Cell(""), Cell(""))
+                empty = (TableCell(""), TableCell(""), TableCell(""))
                 rows.append((head, _whole(count), _figure(entry["measures"][name]), *empty, meaning))
             for peer, found in beside.items():
                 ours, theirs = found["ours"].get(name), found["measures"][name]
                 ratio = ours / theirs if ours is not None and theirs else None
-                its = (Cell(peer), _figure(theirs), _ratio(ratio, lower_is_better(name)))
+                its = (TableCell(peer), _figure(theirs), _ratio(ratio, lower_is_better(name)))
                 rows.append((head, _whole(found["songs"][name]), _figure(ours), *its, meaning))
     return Table(("measure", "songs", "ours", "beside", "its", "ratio", "what it says"), tuple(rows))
 
 
-def _songs(results: Results, link: Callable[[str], str]) -> Iterator[Section]:
+def _songs(results: Results, link: Callable[[str], str]) -> Iterator[ReportSection]:
     """For each kind the main measures of the songs that have them, with the peers' beside."""
     for kind, entry in results["corpus"].items():
         columns = [
@@ -231,9 +231,9 @@ def _songs(results: Results, link: Callable[[str], str]) -> Iterator[Section]:
                 (row["measures"][kind] if peer is None else beside.get(peer, {})) for _, peer in columns
             )
             figures = (_figure(source.get(name)) for source, (name, _) in zip(sources, columns, strict=True))
-            rows.append((Cell(song, link=link(song)), *figures))
+            rows.append((TableCell(song, link=link(song)), *figures))
         heads = (name if peer is None else f"{name} ({peer})" for name, peer in columns)
-        yield Section(f"Songs: {kind}", "", Table(("song", *heads), tuple(rows)))
+        yield ReportSection(f"Songs: {kind}", "", Table(("song", *heads), tuple(rows)))
 
 
 def _first_measures(kind: str, measures: Mapping[str, float | None]) -> list[str]:
@@ -249,13 +249,13 @@ def _stages(stages: Mapping[str, Mapping[str, float]], duration: float | None = 
     for name, stage in stages.items():
         seconds, memory = stage["seconds"], stage["peak_memory_mb"]
         length = stage["duration_s"] if duration is None else duration
-        share = Cell(f"{seconds / length:.3f}", seconds / length) if length else Cell("–")
+        share = TableCell(f"{seconds / length:.3f}", seconds / length) if length else TableCell("–")
         rows.append(
             (
-                Cell(name),
-                Cell(f"{seconds:.1f}", seconds, bar=seconds / slowest),
+                TableCell(name),
+                TableCell(f"{seconds:.1f}", seconds, bar=seconds / slowest),
                 share,
-                Cell(f"{memory:.0f}", memory, bar=memory / largest),
+                TableCell(f"{memory:.0f}", memory, bar=memory / largest),
             )
         )
     return Table(("stage", "seconds", "of the music's length", "peak memory (MB)"), tuple(rows))
@@ -269,22 +269,26 @@ def _costs(results: Results, link: Callable[[str], str]) -> Table:
         length, stages = row["duration_s"], row["stages"].values()
         seconds = sum(stage["seconds"] for stage in stages)
         peak = max(stage["peak_memory_mb"] for stage in stages)
-        share = Cell(f"{seconds / length:.2f}", seconds / length) if length else Cell("–")
-        head = Cell(song, link=link(song))
-        rows.append((head, _whole(length), Cell(f"{seconds:.1f}", seconds), share, _whole(peak)))
+        share = TableCell(f"{seconds / length:.2f}", seconds / length) if length else TableCell("–")
+        head = TableCell(song, link=link(song))
+        rows.append((head, _whole(length), TableCell(f"{seconds:.1f}", seconds), share, _whole(peak)))
     return Table(("song", "length (s)", "seconds", "of its length", "peak memory (MB)"), tuple(rows))
 
 
-def _unmeasured(results: Results, link: Callable[[str], str]) -> Iterator[tuple[Cell, ...]]:
+def _unmeasured(results: Results, link: Callable[[str], str]) -> Iterator[tuple[TableCell, ...]]:
     for song, row in results["songs"].items():
         for kind, reason in row["unmeasured"].items():
-            yield Cell(song, link=link(song)), Cell(kind), Cell(reason)
+            yield TableCell(song, link=link(song)), TableCell(kind), TableCell(reason)
         for peer, found in row["peers"].items():
             if "failed" in found:
-                yield Cell(song, link=link(song)), Cell(f"{found['kind']} ({peer})"), Cell(found["failed"])
+                yield (
+                    TableCell(song, link=link(song)),
+                    TableCell(f"{found['kind']} ({peer})"),
+                    TableCell(found["failed"]),
+                )
 
 
-def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iterator[Section]:
+def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iterator[ReportSection]:
     columns: tuple[str, ...]
     other = comparison["names"][1]
     method = (
@@ -301,7 +305,7 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
     ]
     rows = [
         (
-            Cell(f"{kind}: {name}"),
+            TableCell(f"{kind}: {name}"),
             _whole(found["songs"]),
             _figure(found["ours"]),
             _figure(found["other"]),
@@ -313,11 +317,11 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
         for name, found in measures.items()
     ]
     columns = ("measure", "songs", "this run", other, "difference", "interval", "verdict")
-    yield Section(f"Compared with {other}", " ".join([method, *alone]), Table(columns, tuple(rows)))
+    yield ReportSection(f"Compared with {other}", " ".join([method, *alone]), Table(columns, tuple(rows)))
     per_song = [
         (
-            Cell(found["song"], link=link(found["song"])),
-            Cell(f"{found['kind']}: {found['measure']}"),
+            TableCell(found["song"], link=link(found["song"])),
+            TableCell(f"{found['kind']}: {found['measure']}"),
             _figure(found["ours"]),
             _figure(found["other"]),
             _signed(found["ours"] - found["other"]),
@@ -326,10 +330,10 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
     ]
     about = "Of a single song no claim can be made: these say only where to look."
     columns = ("song", "measure", "this run", other, "difference")
-    yield Section("Differences song by song", about, Table(columns, tuple(per_song)), folded=True)
+    yield ReportSection("Differences song by song", about, Table(columns, tuple(per_song)), folded=True)
     costs = [
         (
-            Cell(stage),
+            TableCell(stage),
             *(_seconds(value) for value in found["seconds"]),
             _verdict(found["seconds_verdict"]),
             *(_whole(value) for value in found["peak_memory_mb"]),
@@ -342,40 +346,40 @@ def _compared(comparison: Mapping[str, Any], link: Callable[[str], str]) -> Iter
         f"memory beyond {MEMORY_TOLERANCE:.0%}: what else the machine does changes them."
     )
     columns = ("stage", "seconds", f"seconds, {other}", "verdict", "peak MB", f"peak MB, {other}", "verdict")
-    yield Section("Costs compared", about, Table(columns, tuple(costs)))
+    yield ReportSection("Costs compared", about, Table(columns, tuple(costs)))
 
 
-def _figure(value: Any) -> Cell:
+def _figure(value: Any) -> TableCell:
     """A measure, with three places."""
     if not isinstance(value, int | float):
-        return Cell("–")
-    return Cell(f"{value:.3f}", value)
+        return TableCell("–")
+    return TableCell(f"{value:.3f}", value)
 
 
-def _signed(value: float) -> Cell:
-    return Cell(f"{value:+.3f}", value)
+def _signed(value: float) -> TableCell:
+    return TableCell(f"{value:+.3f}", value)
 
 
-def _whole(value: float | None) -> Cell:
-    return Cell("–") if value is None else Cell(f"{value:.0f}", value)
+def _whole(value: float | None) -> TableCell:
+    return TableCell("–") if value is None else TableCell(f"{value:.0f}", value)
 
 
-def _seconds(value: float) -> Cell:
-    return Cell(f"{value:.1f}", value)
+def _seconds(value: float) -> TableCell:
+    return TableCell(f"{value:.1f}", value)
 
 
-def _interval(bounds: Sequence[float] | None) -> Cell:
-    return Cell("–") if bounds is None else Cell(f"{bounds[0]:+.3f} to {bounds[1]:+.3f}")
+def _interval(bounds: Sequence[float] | None) -> TableCell:
+    return TableCell("–") if bounds is None else TableCell(f"{bounds[0]:+.3f} to {bounds[1]:+.3f}")
 
 
-def _verdict(verdict: str) -> Cell:
-    return Cell(verdict, marked=verdict in (BETTER, WORSE))
+def _verdict(verdict: str) -> TableCell:
+    return TableCell(verdict, marked=verdict in (BETTER, WORSE))
 
 
-def _ratio(ratio: float | None, lower_better: bool) -> Cell:
+def _ratio(ratio: float | None, lower_better: bool) -> TableCell:
     if ratio is None:
-        return Cell("–")
-    return Cell(f"{ratio:.2f}{' (less is better)' if lower_better else ''}", ratio)
+        return TableCell("–")
+    return TableCell(f"{ratio:.2f}{' (less is better)' if lower_better else ''}", ratio)
 
 
 # Markdown ---------------------------------------------------------------------------------------------------
@@ -445,14 +449,14 @@ def _measures(kind: str, measures: Mapping[str, Any], peers: Mapping[str, Any]) 
     for name, value in measures.items():
         if value is None or isinstance(value, int | float):
             theirs = (_figure(found.get(name)) for found in beside.values())
-            rows.append((Cell(name), _figure(value), *theirs, Cell(meanings.get(name, ""))))
+            rows.append((TableCell(name), _figure(value), *theirs, TableCell(meanings.get(name, ""))))
         elif isinstance(value, Mapping):
             rows += [
                 (
-                    Cell(f"{part}: {inner}"),
+                    TableCell(f"{part}: {inner}"),
                     _figure(number),
-                    *(Cell("") for _ in beside),
-                    Cell(meanings.get(inner, "")),
+                    *(TableCell("") for _ in beside),
+                    TableCell(meanings.get(inner, "")),
                 )
                 for part, inners in value.items()
                 if isinstance(inners, Mapping)

@@ -53,7 +53,7 @@ from fullscore.errors import FullscoreError, Remedy
 from fullscore.fingerprint import all_code
 from fullscore.launch import command
 from pipeline.benchmark.compare import compare_results
-from pipeline.benchmark.datasets import Song, find_songs
+from pipeline.benchmark.datasets import DatasetSong, find_songs
 from pipeline.benchmark.page import write_page, write_tables
 from pipeline.benchmark.peers import PEERS
 from pipeline.benchmark.song import Job, Row, empty_row, references_of, row_file, settings_of
@@ -178,7 +178,7 @@ def read_results(path: Path) -> Results:
     return results
 
 
-def _in_a_process(song: Song, job: Job) -> Row:
+def _in_a_process(song: DatasetSong, job: Job) -> Row:
     """The song's row; where its process died before it was written, a row that says of what."""
     file = row_file(job.out, job.folder)
     file.unlink(missing_ok=True)
@@ -224,7 +224,7 @@ def _read_row(file: Path) -> Row | None:
     return row
 
 
-def _fingerprint(song: Song, about: Mapping[str, Any]) -> str:
+def _fingerprint(song: DatasetSong, about: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(all_code().encode())
     told = {key: about[key] for key in ("format", "settings", "versions", "peers")}
     compared = {"kinds": sorted(song.references), "options": song.options, "any_octave": song.any_octave}
@@ -245,7 +245,11 @@ def _seconds(row: Row) -> float:
 
 
 def _corpus(
-    songs: Sequence[Song], rows: Mapping[str, Row], results: Results, out: Path, folders: Mapping[str, str]
+    songs: Sequence[DatasetSong],
+    rows: Mapping[str, Row],
+    results: Results,
+    out: Path,
+    folders: Mapping[str, str],
 ) -> dict[str, Any]:
     corpus = {}
     for kind in KINDS:
@@ -281,14 +285,14 @@ def _means(songs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _pooled(
-    kind: str, songs: Sequence[Song], language: str | None, out: Path, folders: Mapping[str, str]
+    kind: str, songs: Sequence[DatasetSong], language: str | None, out: Path, folders: Mapping[str, str]
 ) -> dict[str, Any]:
     """The measures of all songs (of one language) as if they were one, where the kind does so."""
     pool = KINDS[kind].pool
     if pool is None:
         return {}
     spoken_there = any(field.name == "language" for field in fields(KINDS[kind].settings))
-    by_language: dict[str, list[Song]] = {}
+    by_language: dict[str, list[DatasetSong]] = {}
     for song in songs:
         by_language.setdefault((song.language or language or "") if spoken_there else "", []).append(song)
     return {

@@ -30,7 +30,7 @@ from typing import Any
 
 from evaluation.kinds import KINDS
 from fullscore.errors import TERMINAL, FullscoreError, Remedy, message_from
-from pipeline.benchmark.datasets import Song, find_songs
+from pipeline.benchmark.datasets import DatasetSong, find_songs
 from pipeline.benchmark.peers import PEERS
 from pipeline.settings import Settings
 from pipeline.workspace import peak_memory_mb, reset_peak_memory, write_json
@@ -140,7 +140,7 @@ def do_song(job: Job) -> Row:
 # Running ----------------------------------------------------------------------------------------------------
 
 
-def _transcribe(song: Song, run: Path, job: Job) -> dict[str, Any]:
+def _transcribe(song: DatasetSong, run: Path, job: Job) -> dict[str, Any]:
     from pipeline.transcribe import transcribe
 
     settings = job.settings
@@ -149,7 +149,7 @@ def _transcribe(song: Song, run: Path, job: Job) -> dict[str, Any]:
     return transcribe(song.source, run.parent, settings, force=job.force, name=run.name).report
 
 
-def _own_words(song: Song, job: Job) -> Path:
+def _own_words(song: DatasetSong, job: Job) -> Path:
     """The reference's words as a singer has them: without the marks of a data set."""
     from fullscore.reading import read_text
 
@@ -160,7 +160,7 @@ def _own_words(song: Song, job: Job) -> Path:
     return path
 
 
-def _notate(song: Song, run: Path, job: Job) -> dict[str, Any]:
+def _notate(song: DatasetSong, run: Path, job: Job) -> dict[str, Any]:
     """Write a performance as a score, with the report that the evaluation reads beside it."""
     from pipeline.notate import notate_file
     from pipeline.report import chords_in_seconds
@@ -193,7 +193,7 @@ def references_of(out: Path, folder: str) -> Path:
     return out / "references" / folder
 
 
-def settings_of(kind: str, song: Song, language: str | None) -> object:
+def settings_of(kind: str, song: DatasetSong, language: str | None) -> object:
     """The evaluation's settings for a kind of a song; ``language`` where the song doesn't say."""
     settings = KINDS[kind].settings
     given = dict(song.options.get(kind, {}))
@@ -204,7 +204,7 @@ def settings_of(kind: str, song: Song, language: str | None) -> object:
     return made
 
 
-def _measure(song: Song, run: Path, job: Job, row: Row, report: Mapping[str, Any]) -> None:
+def _measure(song: DatasetSong, run: Path, job: Job, row: Row, report: Mapping[str, Any]) -> None:
     for kind in song.references:
         if reason := _not_made(kind, report):
             row["unmeasured"][kind] = reason
@@ -242,7 +242,9 @@ def _not_made(kind: str, report: Mapping[str, Any]) -> str:
     return ""
 
 
-def _compared(kind: str, song: Song, reference: Path, estimate: Path, settings: object) -> dict[str, Any]:
+def _compared(
+    kind: str, song: DatasetSong, reference: Path, estimate: Path, settings: object
+) -> dict[str, Any]:
     from evaluation.report import evaluate_pair
 
     measures = evaluate_pair(KINDS[kind], reference, estimate, settings)
@@ -251,7 +253,7 @@ def _compared(kind: str, song: Song, reference: Path, estimate: Path, settings: 
     return measures
 
 
-def _measure_peer(name: str, song: Song, run: Path, job: Job, row: Row) -> None:
+def _measure_peer(name: str, song: DatasetSong, run: Path, job: Job, row: Row) -> None:
     """Run a peer on the song and measure it as ours is, where there is something to compare it with."""
     peer = PEERS[name]
     if peer.kind not in song.references or peer.lacking():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evaluation.alignment import Alignment, align, compare
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Score
-from notation.musicxml_reader import Bar, ScoreNote
+from notation.musicxml_reader import XmlBar, XmlNote
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 BAR = 4  # quarters
@@ -19,10 +19,10 @@ BAR = 4  # quarters
 def score(notes: Iterable[tuple[float, int]], length: float = 0.5) -> Score:
     """A score of onsets in quarters and pitches."""
     found = [
-        ScoreNote(Fraction(onset).limit_denominator(96), Fraction(length), pitch, id=place)
+        XmlNote(Fraction(onset).limit_denominator(96), Fraction(length), pitch, id=place)
         for place, (onset, pitch) in enumerate(sorted(notes))
     ]
-    return Score(Path("made"), tuple(found), (Bar(Fraction(0), Fraction(BAR), 4),))
+    return Score(Path("made"), tuple(found), (XmlBar(Fraction(0), Fraction(BAR), 4),))
 
 
 def piece(bars: int, seed: int = 1) -> list[tuple[float, int]]:

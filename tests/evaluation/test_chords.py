@@ -18,7 +18,7 @@ from evaluation.chords import (
     to_harte,
 )
 from fullscore.errors import FullscoreError
-from notation.chord_labels import Chord
+from notation.chord_labels import ChordSegment
 
 LABELS = (
     "N", "X", "C", "C:maj", "C:maj/3", "A:min", "A:min7", "F#:maj7", "Gb:maj7", "G:7", "G:9", "G:13",
@@ -32,15 +32,15 @@ def written(path: Path, text: str) -> Path:
     return path
 
 
-def chords(*rows: tuple[float, float, str]) -> list[Chord]:
-    return [Chord(*row) for row in rows]
+def chords(*rows: tuple[float, float, str]) -> list[ChordSegment]:
+    return [ChordSegment(*row) for row in rows]
 
 
 @st.composite
-def annotations(draw: st.DrawFn) -> list[Chord]:
+def annotations(draw: st.DrawFn) -> list[ChordSegment]:
     """Chords one after the other, from some time on, some with a gap before the next."""
     times = draw(st.lists(st.integers(0, 400), min_size=2, max_size=25, unique=True).map(sorted))
-    spans = [Chord(a / 8, b / 8, draw(st.sampled_from(LABELS))) for a, b in pairwise(times)]
+    spans = [ChordSegment(a / 8, b / 8, draw(st.sampled_from(LABELS))) for a, b in pairwise(times)]
     kept = [span for span in spans if draw(st.integers(0, 5))]
     return kept or spans
 
@@ -59,7 +59,7 @@ def test_by_hand() -> None:
 
 
 @given(annotations(), annotations())
-def test_equal_to_mir_eval(reference: list[Chord], estimate: list[Chord]) -> None:
+def test_equal_to_mir_eval(reference: list[ChordSegment], estimate: list[ChordSegment]) -> None:
     sides = [
         (np.array([(chord.start, chord.end) for chord in side]), [chord.label for chord in side])
         for side in (reference, estimate)
@@ -79,7 +79,7 @@ def test_equal_to_mir_eval(reference: list[Chord], estimate: list[Chord]) -> Non
 
 
 @given(annotations())
-def test_equal_to_itself(annotation: list[Chord]) -> None:
+def test_equal_to_itself(annotation: list[ChordSegment]) -> None:
     assert {value and round(value, 12) for value in chord_scores(annotation, annotation).values()} <= {
         None,
         1.0,

@@ -11,7 +11,7 @@ from evaluation.key import (
     SIGNATURE,
     THROUGHOUT,
     WEIGHTED_SCORE,
-    Key,
+    KeyLabel,
     evaluate_key,
     key_scores,
     parse_key,
@@ -22,7 +22,7 @@ from fullscore.errors import FullscoreError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"  # in F major
 
-KEYS = st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian", "other"]))
+KEYS = st.builds(KeyLabel, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian", "other"]))
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_keys_by_their_kinship(tmp_path: Path, estimate: str, score: float, kins
 
 
 @given(KEYS, KEYS)
-def test_equal_to_mir_eval(reference: Key, estimate: Key) -> None:
+def test_equal_to_mir_eval(reference: KeyLabel, estimate: KeyLabel) -> None:
     expected = mir_eval.key.weighted_score(str(reference), str(estimate))
     assert key_scores(reference, estimate)[WEIGHTED_SCORE] == expected
 
 
 @given(KEYS)
-def test_a_key_is_read_as_it_is_written(key: Key) -> None:
+def test_a_key_is_read_as_it_is_written(key: KeyLabel) -> None:
     text = f"{str(key).split()[0]}:{key.mode}"
     assert parse_key(text, Path("a.txt")) == key
 

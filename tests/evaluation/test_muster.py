@@ -13,30 +13,30 @@ from evaluation.alignment import Alignment, align
 from evaluation.muster import MEANINGS, error_rates, note_errors, rhythm_correction
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Score, within_voices
-from notation.musicxml_reader import Bar, ScoreNote
+from notation.musicxml_reader import XmlBar, XmlNote
 from tests.evaluation.musicxml import attributes, note, write
 
 HALF = Fraction(1, 2)
 RIGHT_HAND = ((0, 72), (1, 74), (2, 76), (3, 77), (4, 79), (5, 77), (6, 76), (7, 74))
 LEFT_HAND = ((0, 48), (2, 55), (4, 48), (6, 55))
-MELODY = tuple(ScoreNote(Fraction(onset), Fraction(1), pitch) for onset, pitch in RIGHT_HAND)
-BASS = tuple(ScoreNote(Fraction(onset), Fraction(2), pitch, staff=2, voice="5") for onset, pitch in LEFT_HAND)
+MELODY = tuple(XmlNote(Fraction(onset), Fraction(1), pitch) for onset, pitch in RIGHT_HAND)
+BASS = tuple(XmlNote(Fraction(onset), Fraction(2), pitch, staff=2, voice="5") for onset, pitch in LEFT_HAND)
 TWELFTH = pytest.approx(100 / 12)
 
 
-def score(notes: Iterable[ScoreNote]) -> Score:
+def score(notes: Iterable[XmlNote]) -> Score:
     """Two bars of 4/4 in the order of their voices."""
     in_file = sorted(
         notes, key=lambda note: (note.onset // 4, note.staff, note.voice, note.onset, -note.pitch)
     )
     numbered = [
-        ScoreNote(
+        XmlNote(
             note.onset, note.duration, note.pitch, staff=note.staff, voice=note.voice, grace=note.grace,
             bar=int(note.onset // 4), id=place,
         )
         for place, note in enumerate(in_file)
     ]  # fmt: skip
-    bars = tuple(Bar(Fraction(4 * bar), Fraction(4), 4, index=bar) for bar in range(2))
+    bars = tuple(XmlBar(Fraction(4 * bar), Fraction(4), 4, index=bar) for bar in range(2))
     return Score(
         Path("made"), tuple(sorted(numbered, key=lambda note: (note.onset, not note.grace, note.pitch))), bars
     )
@@ -48,7 +48,7 @@ PIECE = score(MELODY + BASS)
 def changed(place: int, **changes: object) -> Score:
     """The piece with its melody's note at ``place`` changed."""
     fields = {name: getattr(MELODY[place], name) for name in ("onset", "duration", "pitch", "staff", "voice")}
-    return score((*MELODY[:place], ScoreNote(**{**fields, **changes}), *MELODY[place + 1 :], *BASS))
+    return score((*MELODY[:place], XmlNote(**{**fields, **changes}), *MELODY[place + 1 :], *BASS))
 
 
 def errors(estimate: Score, reference: Score = PIECE) -> dict[str, float]:
@@ -81,7 +81,7 @@ def test_a_missing_note() -> None:
 
 def test_an_extra_note() -> None:
     # The tool: ExtraRate 7.69231, of the estimate's thirteen notes.
-    estimate = score((*MELODY, ScoreNote(Fraction(1), Fraction(1), 69), *BASS))
+    estimate = score((*MELODY, XmlNote(Fraction(1), Fraction(1), 69), *BASS))
     assert errors(estimate) == {"MeanER": pytest.approx(20 / 13), "ExtraRate": pytest.approx(100 / 13)}
     found = note_errors(PIECE, estimate)
     assert [estimate.notes[index].pitch for index in found.extra] == [69]
@@ -93,8 +93,8 @@ def test_a_shifted_onset_costs_a_shift_there_and_one_back() -> None:
     estimate = score(
         (
             *MELODY[:2],
-            ScoreNote(Fraction(2), HALF, 76),
-            ScoreNote(early, Fraction(3, 2), 77),
+            XmlNote(Fraction(2), HALF, 76),
+            XmlNote(early, Fraction(3, 2), 77),
             *MELODY[4:],
             *BASS,
         )
@@ -130,7 +130,7 @@ def test_a_wrong_hand_is_also_a_wrong_voice() -> None:
 
 def test_the_numbers_of_voices_count_from_the_lowest_of_their_staff() -> None:
     renamed = score(
-        ScoreNote(note.onset, note.duration, note.pitch, staff=note.staff, voice=str(int(note.voice) + 2))
+        XmlNote(note.onset, note.duration, note.pitch, staff=note.staff, voice=str(int(note.voice) + 2))
         for note in MELODY + BASS
     )
     assert errors(renamed) == {}
@@ -139,7 +139,7 @@ def test_the_numbers_of_voices_count_from_the_lowest_of_their_staff() -> None:
 def test_other_note_values_throughout_cost_one_change_of_scale() -> None:
     # The tool: OnsetER 8.33333.
     doubled = score(
-        ScoreNote(2 * note.onset, 2 * note.duration, note.pitch, staff=note.staff, voice=note.voice)
+        XmlNote(2 * note.onset, 2 * note.duration, note.pitch, staff=note.staff, voice=note.voice)
         for note in MELODY + BASS
     )
     assert errors(doubled) == {"MeanER": pytest.approx(100 / 60), "OnsetER": TWELFTH}
@@ -147,9 +147,9 @@ def test_other_note_values_throughout_cost_one_change_of_scale() -> None:
 
 def test_a_grace_note_of_one_score_leaves_the_voices_of_the_others_to_be_told_without_it() -> None:
     # The tool: HandER 61.5385, since the reference's grace note is its first staff.
-    ornament = ScoreNote(Fraction(4), Fraction(0), 81, grace=True)
+    ornament = XmlNote(Fraction(4), Fraction(0), 81, grace=True)
     written = score((*MELODY, ornament, *BASS))
-    played = score((*MELODY, ScoreNote(Fraction(4), Fraction(1), 81), *BASS))
+    played = score((*MELODY, XmlNote(Fraction(4), Fraction(1), 81), *BASS))
     rates = error_rates(written, played)
     assert (rates["VoiceER_no_grace"], rates["HandER_no_grace"]) == (0, 0)
     assert rates["HandER"] == pytest.approx(100 * 8 / 13)
@@ -158,7 +158,7 @@ def test_a_grace_note_of_one_score_leaves_the_voices_of_the_others_to_be_told_wi
 
 def test_a_unison_of_two_voices_is_one_note() -> None:
     # The tool: ExtraRate 7.69231 for the last; and for the first, where it has no partner left.
-    unison = ScoreNote(Fraction(0), Fraction(2), 72, voice="2")
+    unison = XmlNote(Fraction(0), Fraction(2), 72, voice="2")
     both = score((*MELODY, unison, *BASS))
     assert errors(both, both) == {}
     assert errors(PIECE, both) == {}

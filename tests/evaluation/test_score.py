@@ -15,8 +15,8 @@ from evaluation.score import (
     underlay_scores,
     written_scores,
 )
-from evaluation.scoremodel import Chord, Score
-from notation.musicxml_reader import Bar, ScoreNote, Syllable
+from evaluation.scoremodel import Score, ScoreChord
+from notation.musicxml_reader import XmlBar, XmlNote, XmlSyllable
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
@@ -30,17 +30,17 @@ def line(*names: str, words: tuple[str, ...] = (), start: int = 0, length: Fract
         alter = signs.count("#") - signs.count("b")
         text = words[i] if i < len(words) else ""
         notes.append(
-            ScoreNote(
+            XmlNote(
                 start + i * length,
                 length,
                 60 + {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[step] + alter,
                 step,
                 alter,
-                syllables=(Syllable(text),) if text else (),
+                syllables=(XmlSyllable(text),) if text else (),
             )
         )
     count = -(-(start + len(names)) // 4)
-    bars = tuple(Bar(4 * length * i, 4 * length, 4, 4, 0, "major", i) for i in range(count))
+    bars = tuple(XmlBar(4 * length * i, 4 * length, 4, 4, 0, "major", i) for i in range(count))
     return Score(Path("line.musicxml"), tuple(notes), bars)
 
 
@@ -50,13 +50,13 @@ def in_order(score: Score) -> Pairs:
 
 def test_written_notes_by_hand() -> None:
     """Of four notes three are there, one of them too short, two quarters late throughout; one is extra."""
-    reference = tuple(ScoreNote(Fraction(i), Fraction(1), 60 + i) for i in range(4))
+    reference = tuple(XmlNote(Fraction(i), Fraction(1), 60 + i) for i in range(4))
     estimate = (
-        ScoreNote(Fraction(2), Fraction(1), 60),
-        ScoreNote(Fraction(3), Fraction(1, 2), 61),
-        ScoreNote(Fraction(4), Fraction(0), 62, grace=True),
-        ScoreNote(Fraction(4), Fraction(1), 62),
-        ScoreNote(Fraction(4), Fraction(1), 74),
+        XmlNote(Fraction(2), Fraction(1), 60),
+        XmlNote(Fraction(3), Fraction(1, 2), 61),
+        XmlNote(Fraction(4), Fraction(0), 62, grace=True),
+        XmlNote(Fraction(4), Fraction(1), 62),
+        XmlNote(Fraction(4), Fraction(1), 74),
     )
     scores = written_scores(reference, estimate)
     assert scores["Written_shift_quarters"] == -2
@@ -72,16 +72,14 @@ def test_spelling_by_hand() -> None:
     pairs: Pairs = [*in_order(reference), (None, 0), (1, None)]
     scores = spelling_scores(reference, estimate, pairs)
     assert scores == {"Spelling_accuracy": 2 / 4, "Spelling_accuracy_enharmonic": 2 / 4}
-    unnamed = Score(
-        Path("a.mid"), tuple(ScoreNote(n.onset, n.duration, n.pitch) for n in reference.notes), ()
-    )
+    unnamed = Score(Path("a.mid"), tuple(XmlNote(n.onset, n.duration, n.pitch) for n in reference.notes), ())
     assert set(spelling_scores(reference, unnamed, pairs).values()) == {None}
 
 
 def test_a_pick_up_bar_may_be_signed_by_its_own_length() -> None:
     """As MuseScore's MIDI has it; the first full bar tells the meter, as it does for the kind ``meter``."""
     reference = line("C", "D", "E", "F", "G")
-    pick_up = Bar(Fraction(-1), Fraction(1), 1, 4, 0, "major", 0)
+    pick_up = XmlBar(Fraction(-1), Fraction(1), 1, 4, 0, "major", 0)
     estimate = Score(reference.path, reference.notes, (pick_up, *reference.bars))
     assert signature_scores(reference, estimate, in_order(reference))["Time signature"] == 1
 
@@ -133,7 +131,7 @@ def test_chord_symbols_on_the_aligned_time() -> None:
 
 def with_chords(score: Score, chords: list[tuple[int, str]]) -> Score:
     return Score(
-        score.path, score.notes, score.bars, tuple(Chord(Fraction(at), label) for at, label in chords)
+        score.path, score.notes, score.bars, tuple(ScoreChord(Fraction(at), label) for at, label in chords)
     )
 
 
@@ -141,7 +139,7 @@ def test_signatures_on_the_aligned_time() -> None:
     """The estimate begins a bar late; its last two of four bars have other signatures."""
     reference, estimate = line(*"CDEFGABC" * 2), line(*"CDEFGABC" * 2, start=4)
     bars = [
-        Bar(b.start, b.length, 4 if i < 3 else 2, 4, 0 if i < 3 else 1, "minor")
+        XmlBar(b.start, b.length, 4 if i < 3 else 2, 4, 0 if i < 3 else 1, "minor")
         for i, b in enumerate(estimate.bars)
     ]
     estimate = Score(estimate.path, estimate.notes, tuple(bars))

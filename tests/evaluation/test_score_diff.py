@@ -9,20 +9,20 @@ from evaluation.kinds import NoSettings
 from evaluation.score_diff import ERRORS, Column, coloured_errors, columns, show_score, systems
 from evaluation.scoremodel import Score
 from fullscore.errors import FullscoreError
-from notation.musicxml_reader import Bar, ScoreNote
+from notation.musicxml_reader import XmlBar, XmlNote
 from tests.evaluation.musicxml import attributes, barline, note, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def scale(changes: dict[int, ScoreNote] | None = None) -> Score:
+def scale(changes: dict[int, XmlNote] | None = None) -> Score:
     """Sixteen quarters in four bars, one after the other, some of them replaced."""
     steps = "CDEFGABC" * 2
     heights = (60, 62, 64, 65, 67, 69, 71, 72) * 2
-    notes = [ScoreNote(Fraction(i), Fraction(1), heights[i], steps[i], bar=i // 4) for i in range(16)]
+    notes = [XmlNote(Fraction(i), Fraction(1), heights[i], steps[i], bar=i // 4) for i in range(16)]
     for number, other in (changes or {}).items():
         notes[number] = other
-    bars = tuple(Bar(Fraction(4 * i), Fraction(4), 4, 4, 0, "major", i) for i in range(4))
+    bars = tuple(XmlBar(Fraction(4 * i), Fraction(4), 4, 4, 0, "major", i) for i in range(4))
     return Score(Path("scale.musicxml"), tuple(notes), bars)
 
 
@@ -32,11 +32,11 @@ ALL = [(i, i) for i in range(16)]
 def test_each_kind_of_error_by_hand() -> None:
     estimate = scale(
         {
-            1: ScoreNote(Fraction(1), Fraction(1), 61, "C", 1),
-            2: ScoreNote(Fraction(5, 2), Fraction(1, 2), 64, "E"),
-            5: ScoreNote(Fraction(5), Fraction(1, 2), 69, "A", bar=1),
-            7: ScoreNote(Fraction(7), Fraction(1), 72, "C", bar=1, voice="2"),
-            8: ScoreNote(Fraction(8), Fraction(1), 60, "B", 1, bar=2),
+            1: XmlNote(Fraction(1), Fraction(1), 61, "C", 1),
+            2: XmlNote(Fraction(5, 2), Fraction(1, 2), 64, "E"),
+            5: XmlNote(Fraction(5), Fraction(1, 2), 69, "A", bar=1),
+            7: XmlNote(Fraction(7), Fraction(1), 72, "C", bar=1, voice="2"),
+            8: XmlNote(Fraction(8), Fraction(1), 60, "B", 1, bar=2),
         }
     )
     pairs = [pair for pair in ALL if pair[0] != 12]
@@ -51,7 +51,7 @@ def test_each_kind_of_error_by_hand() -> None:
 def test_bars_stand_under_those_that_their_notes_belong_to() -> None:
     """The estimate has its notes in bars of two."""
     estimate = scale()
-    halves = tuple(Bar(Fraction(2 * i), Fraction(2), 2, 4, 0, "", i) for i in range(9))
+    halves = tuple(XmlBar(Fraction(2 * i), Fraction(2), 2, 4, 0, "", i) for i in range(9))
     estimate = Score(estimate.path, estimate.notes, halves)
     laid = columns(scale(), estimate, ALL)
     assert laid == [Column((i,), (2 * i, 2 * i + 1)) for i in range(4)] + [Column((), (8,))]

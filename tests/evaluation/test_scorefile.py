@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from evaluation.scorefile import read_score
 from evaluation.scoremodel import Score, unfold
 from fullscore.errors import FullscoreError
-from notation.musicxml_reader import Syllable
+from notation.musicxml_reader import XmlSyllable
 from tests.evaluation.musicxml import attributes, barline, document, lyric, note, write
 
 HALF = Fraction(1, 2)
@@ -144,9 +144,9 @@ def test_words_of_several_verses(tmp_path: Path) -> None:
         + note("F4", 1, "<lyric><extend/></lyric>")
     )
     assert [each.syllables for each in read(tmp_path, [bar]).notes] == [
-        (Syllable("Ky", "1", "begin"), Syllable("Chri", "2", "begin")),
-        (Syllable("rie", "1", "end"),),
-        (Syllable("glo ria"),),
+        (XmlSyllable("Ky", "1", "begin"), XmlSyllable("Chri", "2", "begin")),
+        (XmlSyllable("rie", "1", "end"),),
+        (XmlSyllable("glo ria"),),
         (),
     ]
 
@@ -438,7 +438,7 @@ def test_a_midi_file_made_from_a_score(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert score.seconds(Fraction(3)) == pytest.approx(2)
     assert {each.step for each in score.notes} == {""}
-    assert score.notes[0].syllables == (Syllable("la"),)
+    assert score.notes[0].syllables == (XmlSyllable("la"),)
     assert score.notes[-1].bar == 1
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from notation.handnet import LEAST, VALUES, Played, describe, read, value_class
+from notation.handnet import LEAST, VALUES, KeyboardNotes, describe, read, value_class
 
 
-def played(rows: list[tuple[float, float, int]]) -> Played:
+def played(rows: list[tuple[float, float, int]]) -> KeyboardNotes:
     """Notes from onset, release and pitch, in 4/4 at 120 quarters a minute."""
     onset, release, pitch = (np.array(column) for column in zip(*rows, strict=True))
     count = len(rows)
-    return Played(
+    return KeyboardNotes(
         onset.astype(float),
         release.astype(float),
         pitch.astype(np.int64),

@@ -9,7 +9,7 @@ from lyrics.words import Lyrics
 from notation.events import Key
 from notation.export import music21_stream
 from notation.notate import NotationSettings, notate
-from notation.registers import Reading
+from notation.registers import ClefAndOctave
 from tests.notation.builders import lyrics
 from transcription.beatgrid import BeatGrid, TimeSignature
 from transcription.notes import Note
@@ -152,7 +152,7 @@ def test_a_part_is_read_in_the_clef_and_octave_that_the_user_says() -> None:
         ("bass", 1, 5),
         ("treble-8", None, 4),
     ):
-        settings = NotationSettings(readings=(("other", Reading(sign, octave)),))
+        settings = NotationSettings(readings=(("other", ClefAndOctave(sign, octave)),))
         part = notate(notes, grid(9), settings=settings).page[0]
         assert {bar.clef for bar in part.staves[0]} == {sign}
         assert part.voicing.octave == (octave or 0)
@@ -161,7 +161,7 @@ def test_a_part_is_read_in_the_clef_and_octave_that_the_user_says() -> None:
 
 
 def test_another_octave_on_paper_sounds_the_same() -> None:
-    settings = NotationSettings(readings=(("vocals", Reading("bass", 1)),))
+    settings = NotationSettings(readings=(("vocals", ClefAndOctave("bass", 1)),))
     score = music21_stream(notate(line((48, 50, 52, 53), "vocals"), grid(9), settings=settings))
     assert [n.pitch.midi for n in score.parts[0].toSoundingPitch().flatten().notes] == [48, 50, 52, 53]
 
@@ -169,7 +169,7 @@ def test_another_octave_on_paper_sounds_the_same() -> None:
 def test_the_clef_of_two_staves_is_the_upper_ones() -> None:
     low = line((36, 38, 40, 41), "piano")
     high = line((72, 74, 76, 77), "piano")
-    settings = NotationSettings(readings=(("piano", Reading("alto")),))
+    settings = NotationSettings(readings=(("piano", ClefAndOctave("alto")),))
     upper, lower = notate([*low, *high], grid(9), settings=settings).page[0].staves
     assert ({bar.clef for bar in upper}, {bar.clef for bar in lower}) == ({"alto"}, {"bass"})
 
@@ -177,4 +177,4 @@ def test_the_clef_of_two_staves_is_the_upper_ones() -> None:
 @pytest.mark.parametrize(("clef", "octave"), [("percussion", None), ("soprano", None), (None, 3)])
 def test_what_nobody_reads_is_refused(clef: str | None, octave: int | None) -> None:
     with pytest.raises(ValueError, match=r"clef is one of|octaves off"):
-        Reading(clef, octave)
+        ClefAndOctave(clef, octave)

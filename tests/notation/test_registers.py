@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from notation.registers import OctaveLine, Reach, choose_clefs, ledger_lines, octave_lines, place_of
+from notation.registers import OctaveLine, PitchSpan, choose_clefs, ledger_lines, octave_lines, place_of
 from tests.notation.builders import bars
 
 C4, C6, G6, C2 = place_of("C", 4), place_of("C", 6), place_of("G", 6), place_of("C", 2)
@@ -36,8 +36,8 @@ def test_a_staff_of_rests_has_its_usual_clef() -> None:
     assert choose_clefs([[], []], ("alto", "treble")) == ["alto", "alto"]
 
 
-def moments(places: list[int]) -> list[Reach]:
-    return [Reach(Fraction(i), Fraction(i + 1), place, place) for i, place in enumerate(places)]
+def moments(places: list[int]) -> list[PitchSpan]:
+    return [PitchSpan(Fraction(i), Fraction(i + 1), place, place) for i, place in enumerate(places)]
 
 
 def test_what_lies_high_for_a_while_is_written_an_octave_lower() -> None:
@@ -47,7 +47,7 @@ def test_what_lies_high_for_a_while_is_written_an_octave_lower() -> None:
 
 
 def test_the_line_ends_before_what_lies_low() -> None:
-    high = [*moments([G6, G6, G6])[:2], Reach(Fraction(2), Fraction(4), G6, G6), *moments([C4] * 4)[3:]]
+    high = [*moments([G6, G6, G6])[:2], PitchSpan(Fraction(2), Fraction(4), G6, G6), *moments([C4] * 4)[3:]]
     (line,) = octave_lines(high, bars(1), ["treble"], 1)
     assert (line.start, line.end) == (0, 3)
 
@@ -60,5 +60,7 @@ def test_low_octaves_in_the_bass() -> None:
     low = moments([C2 - 5] * 4)
     (line,) = octave_lines(low, bars(1), ["bass"], 2)
     assert (line.staff, line.up) == (2, False)
-    held = [Reach(r.start, r.end, r.low, r.low + 7) for r in low]  # with the octave above: read on the staff
+    held = [
+        PitchSpan(r.start, r.end, r.low, r.low + 7) for r in low
+    ]  # with the octave above: read on the staff
     assert octave_lines(held, bars(1), ["bass"], 2) == []

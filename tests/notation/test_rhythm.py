@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notation.rhythm import VALUE_NAMES, Segment, Value, beams, brackets, spell
+from notation.rhythm import VALUE_NAMES, NoteValue, RhythmSegment, beams, brackets, spell
 from transcription.beatgrid import TimeSignature
 
 SHORT = {"w": "whole", "h": "half", "q": "quarter", "e": "eighth", "s": "16th", "t": "32nd"}
 
 
-def bar_of(meter: str, *borders: str, rests: tuple[int, ...] = ()) -> list[Value]:
+def bar_of(meter: str, *borders: str, rests: tuple[int, ...] = ()) -> list[NoteValue]:
     times = [Fraction(border) for border in borders]
     pieces = pairwise(times)
-    segments = [Segment(a, b, rest=i in rests) for i, (a, b) in enumerate(pieces)]
+    segments = [RhythmSegment(a, b, rest=i in rests) for i, (a, b) in enumerate(pieces)]
     beats, kind = meter.split("/")
     return spell(segments, TimeSignature(int(beats), int(kind)))
 
 
-def looks(values: list[Value], segment: int) -> str:
+def looks(values: list[NoteValue], segment: int) -> str:
     """Values of one note as ``q.~e``."""
     short = {name: letter for letter, name in SHORT.items()}
     return "~".join(short[v.name] + "." * v.dots for v in values if v.segment == segment)
@@ -179,18 +179,18 @@ METERS = st.sampled_from([(4, 4), (3, 4), (2, 4), (6, 8), (9, 8), (12, 8), (5, 4
 
 
 @st.composite
-def bars(draw: st.DrawFn) -> tuple[TimeSignature, list[Segment]]:
+def bars(draw: st.DrawFn) -> tuple[TimeSignature, list[RhythmSegment]]:
     meter = TimeSignature(*draw(METERS))
     grid = draw(st.sampled_from([8, 6, 12, 5, 7]))
     length = meter.bar_quarters
     points = draw(st.lists(st.integers(1, int(length * grid)), max_size=10))
     inner = {Fraction(p, grid) for p in points}
     times = sorted({Fraction(0), length, *(t for t in inner if t < length)})
-    return meter, [Segment(a, b, draw(st.booleans())) for a, b in pairwise(times)]
+    return meter, [RhythmSegment(a, b, draw(st.booleans())) for a, b in pairwise(times)]
 
 
 @given(bars())
-def test_every_bar_is_full_and_every_tuplet_complete(case: tuple[TimeSignature, list[Segment]]) -> None:
+def test_every_bar_is_full_and_every_tuplet_complete(case: tuple[TimeSignature, list[RhythmSegment]]) -> None:
     meter, segments = case
     values = spell(segments, meter)
     for i, segment in enumerate(segments):
@@ -198,7 +198,7 @@ def test_every_bar_is_full_and_every_tuplet_complete(case: tuple[TimeSignature, 
         assert (pieces[0].start, pieces[-1].end) == (segment.start, segment.end)
     assert all(a.end == b.start for a, b in pairwise(values))
     lengths = {name: length for length, name in VALUE_NAMES.items()}
-    inside: list[Value] = []
+    inside: list[NoteValue] = []
     for value in values:
         written = lengths[value.name] * (Fraction(3, 2) if value.dots else 1)
         if value.tuplet is None:
@@ -225,7 +225,7 @@ def test_whatever_is_played_is_written_in_its_order(meter: str, places: set[Frac
     signature = TimeSignature(*map(int, meter.split("/")))
     full = signature.bar_quarters
     borders = [Fraction(0), *sorted(p for p in places if p < full), full]
-    segments = [Segment(a, b) for a, b in pairwise(borders)]
+    segments = [RhythmSegment(a, b) for a, b in pairwise(borders)]
     values = spell(segments, signature)
     assert sum(value.length for value in values) == full
     assert [value.segment for value in values] == sorted(value.segment for value in values)

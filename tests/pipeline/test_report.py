@@ -14,7 +14,7 @@ import soundfile
 
 from evaluation.chords import to_harte
 from lyrics.layout import read_sheet
-from notation.chord_labels import Chord, played_chords
+from notation.chord_labels import ChordSegment, played_chords
 from notation.chords import QUALITIES
 from notation.events import Bar, ChordSymbol
 from notation.meter import ScoreTime
@@ -54,7 +54,7 @@ def test_each_symbol_has_a_label_with_its_tones(quality: str) -> None:
     symbol = ChordSymbol(Fraction(0), "F#", quality, bass)
     bar = Bar(1, Fraction(0), Fraction(4), TimeSignature())
     (chord,) = played_chords([symbol], ScoreTime((bar,), (0.0, 2.0), (Fraction(0), Fraction(4))))
-    assert chord == Chord(0.0, 2.0, to_harte(symbol.figure) or "")
+    assert chord == ChordSegment(0.0, 2.0, to_harte(symbol.figure) or "")
     root, semitones, lowest = mir_eval.chord.encode(chord.label)
     assert (root, lowest) == (6, tones[1])
     assert np.flatnonzero(semitones).tolist() == sorted(tones)

@@ -8,7 +8,7 @@ import pytest
 from separation.audio import Audio
 from transcription.notes import Note
 from transcription.solo_piano import (
-    Evidence,
+    PianoEvidence,
     energy_shares,
     excerpts,
     is_solo_piano,
@@ -60,10 +60,10 @@ def test_excerpts_lie_inside_the_song() -> None:
 
 
 def test_each_kind_of_evidence_is_needed() -> None:
-    assert Evidence(0.95, 0.95, 0.8).convinces
-    assert not Evidence(0.5, 0.95, 0.8).convinces
-    assert not Evidence(0.95, 0.6, 0.8).convinces
-    assert not Evidence(0.95, 0.95, 0.3).convinces
+    assert PianoEvidence(0.95, 0.95, 0.8).convinces
+    assert not PianoEvidence(0.5, 0.95, 0.8).convinces
+    assert not PianoEvidence(0.95, 0.6, 0.8).convinces
+    assert not PianoEvidence(0.95, 0.95, 0.3).convinces
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The network that marks beats in clusters of notes, and what its outputs mean.
+"""The network of beat activations in clusters of notes, and what its outputs mean.
 
 Trained by ``training.train_beats`` on open scores played with human timing and on POP909; its weights
 are in ``activations.npz`` beside this file.
@@ -38,7 +38,7 @@ WEIGHTS_FILE = Path(__file__).with_name("activations.npz")
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class BeatActivations:
     """What the network says of each cluster: log probabilities, one row a cluster.
 
     ``phase`` by PHASES and OTHER_PHASE; ``downbeat`` that a bar begins there; ``period`` of the beat's
@@ -55,32 +55,32 @@ class Marks:
 _weights = cache(load)
 
 
-def mean_marks(heard: Sequence[Marks], paces: Sequence[float]) -> Marks:
+def mean_activations(heard: Sequence[BeatActivations], paces: Sequence[float]) -> BeatActivations:
     """The mean of what the network says of the same clusters played ``paces`` times as slowly."""
     steps = np.log(paces) / np.log(PERIODS_S[1] / PERIODS_S[0])
     places = np.arange(len(PERIODS_S))
     periods = []
-    for marks, step in zip(heard, steps, strict=True):
+    for activations, step in zip(heard, steps, strict=True):
         low = np.clip(np.floor(places + step).astype(int), 0, len(places) - 1)
         high, part = np.minimum(low + 1, len(places) - 1), float(step - np.floor(step))
-        period = np.exp(marks.period)
+        period = np.exp(activations.period)
         period = (1 - part) * period[:, low] + part * period[:, high] + 1e-5
         periods.append(period / period.sum(axis=1, keepdims=True))
 
     def mean(logs: list[Features]) -> Features:
         return np.asarray(np.log(np.mean([np.exp(log) for log in logs], axis=0)), np.float32)
 
-    return Marks(
-        mean([marks.phase for marks in heard]),
-        mean([marks.downbeat for marks in heard]),
+    return BeatActivations(
+        mean([activations.phase for activations in heard]),
+        mean([activations.downbeat for activations in heard]),
         np.asarray(np.log(np.mean(periods, axis=0)), np.float32),
-        mean([marks.place for marks in heard]),
-        mean([marks.meter for marks in heard]),
+        mean([activations.place for activations in heard]),
+        mean([activations.meter for activations in heard]),
     )
 
 
-def marks_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> Marks:
-    """The network's marks on at least one cluster's features."""
+def activations_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> BeatActivations:
+    """The network's activations on at least one cluster's features."""
     weights = _weights(path)
     x = (features - weights["mean"]) / weights["spread"]
     x = np.maximum(dense(weights, "enter", x), 0)
@@ -91,7 +91,7 @@ def marks_of(features: npt.NDArray[np.float32], path: Path = WEIGHTS_FILE) -> Ma
     output = dense(weights, "heads", np.concatenate([low, high], axis=1))
     edges = np.cumsum(list(HEADS.values()))[:-1]
     part = dict(zip(HEADS, np.split(output, edges, axis=1), strict=True))
-    return Marks(
+    return BeatActivations(
         log_softmax(part["phase"]),
         np.asarray(-np.logaddexp(0, -part["beat"][:, 1]), np.float32),
         log_softmax(part["period"]),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transcription.beats.joint import heard_marks
+from transcription.beats.joint import beat_activations
 from transcription.notes import Note
 
 LEAST, MOST = np.exp(-6.0), 0.997
@@ -31,8 +31,8 @@ class Downbeats:
 
 def find_downbeats(notes: Sequence[Note]) -> Downbeats:
     """The downbeats heard in ``notes``; none in fewer than two chords."""
-    clusters, _, marks = heard_marks(notes)
-    if marks is None:
+    clusters, _, activations = beat_activations(notes)
+    if activations is None:
         return Downbeats(np.zeros(0), np.zeros(0))
-    chance = np.clip(np.exp(marks.downbeat.astype(np.float64)), LEAST, MOST)
+    chance = np.clip(np.exp(activations.downbeat.astype(np.float64)), LEAST, MOST)
     return Downbeats(clusters.times, np.asarray(np.log(chance / (1 - chance)), np.float64))

@@ -1,12 +1,12 @@
 """Beats, downbeats, meter and tempo from notes, sound, or both.
 
-From notes a network marks what may be a beat (:mod:`transcription.beats.activations`), and the likeliest
-sequence of beats is decoded from its marks (:mod:`transcription.beats.note_tracker`). Where there is sound
-but no notes, or drums among the notes (a band: its beat is in the sound, and what is heard of its notes is
-less sure), :mod:`transcription.beats.sound_tracker` follows both, at the metrical level that the network
-finds.
+From notes a network tells how likely each note lies on a beat (:mod:`transcription.beats.activations`), and
+the likeliest beat sequence is decoded from its activations (:mod:`transcription.beats.note_tracker`). Where
+there is sound but no notes, or drums among the notes (a band: its beat is in the sound, and what is heard of
+its notes is less sure), :mod:`transcription.beats.sound_tracker` follows both, at the metrical level that the
+network finds.
 
-What is known is honoured: a wanted tempo chooses the level of the count (a beat divided or beats taken
+What is known is honoured: a wanted tempo chooses the metrical level (a beat divided or beats taken
 together where the music was counted at another), a wanted time signature the bars.
 
 Conventions: times in seconds; a beat is what a musician counts (``transcription.beatgrid``).
@@ -27,9 +27,9 @@ import numpy.typing as npt
 
 from fullscore.engines import Progress, silent
 from transcription.beatgrid import BeatGrid, BeatHints, TimeSignature
-from transcription.beats.activations import Marks, marks_of, mean_marks
+from transcription.beats.activations import BeatActivations, activations_of, mean_activations
 from transcription.beats.clusters import Clusters, cluster_features, clusters_of, note_arrays
-from transcription.beats.note_tracker import Row, count_bars, follow, signature_of
+from transcription.beats.note_tracker import BeatSequence, best_sequence, count_bars, signature_of
 from transcription.notes import Note
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def heard_beats(notes: Sequence[Note], audio: Audio, hints: BeatHints, progress:
     """Beats from sound, and from the notes heard in it if there are any."""
     # PyAV, soundfile and scipy take longer to import than most performances take to be counted.
     from transcription.beats.onsets import events_of
-    from transcription.beats.sound_tracker import best_account, refined
+    from transcription.beats.sound_tracker import best_hypothesis, refined
 
     events = events_of(notes, audio)
     start = min((note.onset for note in notes), default=float(events.times[0]) if len(events) else 0.0)
@@ -111,41 +111,46 @@ def heard_beats(notes: Sequence[Note], audio: Audio, hints: BeatHints, progress:
     if tempo is None and len(notes) >= ENOUGH_NOTES:
         tempo = noted_beats(notes, hints).tempo
     has_drums = any(note.stem == "drums" for note in notes)
-    account = best_account(events, tempo, hints.time_signature, has_drums)
-    if account is None:
+    hypothesis = best_hypothesis(events, tempo, hints.time_signature, has_drums)
+    if hypothesis is None:
         return plain_grid(start, end, hints)
-    times = refined(account.times, events)
+    times = refined(hypothesis.times, events)
     start, end = min(start, float(events.times[0])), max(end, float(events.times[-1]))
-    times, numbers = covering(times, account.places + 1, len(account.bar), start, end)
-    return BeatGrid(tuple(times.tolist()), tuple(numbers.tolist()), account.signature)
+    times, numbers = covering(times, hypothesis.places + 1, len(hypothesis.bar), start, end)
+    return BeatGrid(tuple(times.tolist()), tuple(numbers.tolist()), hypothesis.signature)
 
 
 def noted_beats(notes: Sequence[Note], hints: BeatHints) -> BeatGrid:
     """Beats from notes alone."""
     start = min((note.onset for note in notes), default=0.0)
     end = max((note.offset for note in notes), default=0.0)
-    whole, times, marks = heard_marks(notes)
-    if marks is None:
+    whole, times, activations = beat_activations(notes)
+    if activations is None:
         return plain_grid(start, end, hints)
-    row = follow(times, marks)
-    if len(row.times) < 2:
+    sequence = best_sequence(times, activations)
+    if len(sequence.times) < 2:
         return plain_grid(start, end, hints)
-    row = over_long_rests(row, times, whole.times)
-    bars = count_bars(row, whole.times, marks)
-    signature = signature_of(int(np.bincount(bars.sizes).argmax()), marks)
-    level = wanted_level(row, signature, hints)
-    row = divided(row, round(level)) if level > 1 else thinned(row, bars.numbers, round(1 / level))
+    sequence = over_long_rests(sequence, times, whole.times)
+    bars = count_bars(sequence, whole.times, activations)
+    signature = signature_of(int(np.bincount(bars.sizes).argmax()), activations)
+    level = wanted_level(sequence, signature, hints)
+    sequence = (
+        divided(sequence, round(level)) if level > 1 else thinned(sequence, bars.numbers, round(1 / level))
+    )
     given = hints.time_signature
     if given or level != 1:
-        bars = count_bars(row, whole.times, marks, (given.beats_per_bar,) if given else None, level == 1)
-        signature = given or signature_of(int(np.bincount(bars.sizes).argmax()), marks)
-    beats, numbers = covering(row.times, bars.numbers, signature.beats_per_bar, start, end)
+        bars = count_bars(
+            sequence, whole.times, activations, (given.beats_per_bar,) if given else None, level == 1
+        )
+        signature = given or signature_of(int(np.bincount(bars.sizes).argmax()), activations)
+    beats, numbers = covering(sequence.times, bars.numbers, signature.beats_per_bar, start, end)
     grid = BeatGrid(tuple(beats.tolist()), tuple(numbers.tolist()), signature)
     return replace(grid, swing=not signature.compound and is_swung(grid.beat_at(whole.times) % 1))
 
 
-def heard_marks(notes: Sequence[Note]) -> tuple[Clusters, Floats, Marks | None]:
-    """The clusters of ``notes``, their times with rests shortened, and the network's mean marks at all PACES.
+def beat_activations(notes: Sequence[Note]) -> tuple[Clusters, Floats, BeatActivations | None]:
+    """The clusters of ``notes``, their times with rests shortened, and the network's mean activations at all
+    PACES.
 
     Of fewer than two clusters it says nothing.
     """
@@ -160,8 +165,8 @@ def heard_marks(notes: Sequence[Note]) -> tuple[Clusters, Floats, Marks | None]:
     for pace in PACES:
         paced = replace(whole, times=times * pace)
         on, off = (onset + moved) * pace, (offset + moved) * pace
-        heard.append(marks_of(cluster_features(paced, on, off, pitch, velocity, drum)))
-    return whole, times, mean_marks(heard, PACES)
+        heard.append(activations_of(cluster_features(paced, on, off, pitch, velocity, drum)))
+    return whole, times, mean_activations(heard, PACES)
 
 
 def is_swung(places: Floats) -> bool:
@@ -181,31 +186,33 @@ def without_long_rests(times: Floats) -> Floats:
     return np.asarray(times[0] + np.cumsum(np.minimum(np.diff(times, prepend=times[0]), LONGEST_REST_S)))
 
 
-def over_long_rests(row: Row, shortened: Floats, times: Floats) -> Row:
-    """A row of beats found in shortened time moved back, with beats at their own pace through long rests."""
-    back = np.interp(row.times, shortened, times)
+def over_long_rests(sequence: BeatSequence, shortened: Floats, times: Floats) -> BeatSequence:
+    """A beat sequence found in shortened time moved back, with beats at their own pace through long rests."""
+    back = np.interp(sequence.times, shortened, times)
     rests = np.flatnonzero(np.diff(times) > LONGEST_REST_S)
     if not len(rests):
-        return row
+        return sequence
     inside = np.zeros(len(back) - 1, bool)
     for n in rests:
-        inside |= (row.times[:-1] < shortened[n + 1]) & (row.times[1:] > shortened[n])
+        inside |= (sequence.times[:-1] < shortened[n + 1]) & (sequence.times[1:] > shortened[n])
     edge = np.diff(inside.astype(int), prepend=0, append=0)
     at, cluster, done = [], [], 0
     for lo, hi in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
-        pace = float(np.median(np.diff(row.times[max(0, lo - 5) : hi + 6])))
+        pace = float(np.median(np.diff(sequence.times[max(0, lo - 5) : hi + 6])))
         count = max(1, round(float(back[hi] - back[lo]) / pace))
         at += [back[done : lo + 1], np.linspace(back[lo], back[hi], count + 1)[1:-1]]
-        cluster += [row.cluster[done : lo + 1], np.full(count - 1, -1)]
+        cluster += [sequence.cluster[done : lo + 1], np.full(count - 1, -1)]
         done = int(hi)
-    return Row(np.concatenate([*at, back[done:]]), np.concatenate([*cluster, row.cluster[done:]]))
+    return BeatSequence(
+        np.concatenate([*at, back[done:]]), np.concatenate([*cluster, sequence.cluster[done:]])
+    )
 
 
-def wanted_level(row: Row, found: TimeSignature, hints: BeatHints) -> float:
+def wanted_level(sequence: BeatSequence, found: TimeSignature, hints: BeatHints) -> float:
     """How many beats to count for each one found: what the wanted tempo, else the wanted meter, says."""
     given = hints.time_signature
     if hints.tempo:
-        pace = hints.tempo / 60.0 * float(np.median(np.diff(row.times)))
+        pace = hints.tempo / 60.0 * float(np.median(np.diff(sequence.times)))
         return min(LEVELS, key=lambda level: abs(math.log(pace / level)))
     if given and given.compound and not found.compound and found.beats_per_bar == 3:
         return 1 / 3
@@ -214,23 +221,23 @@ def wanted_level(row: Row, found: TimeSignature, hints: BeatHints) -> float:
     return 1
 
 
-def divided(row: Row, parts: int) -> Row:
+def divided(sequence: BeatSequence, parts: int) -> BeatSequence:
     """Each beat in equal ``parts``."""
     if parts == 1:
-        return row
-    count = len(row.times)
-    times = np.interp(np.arange(parts * (count - 1) + 1) / parts, np.arange(count), row.times)
+        return sequence
+    count = len(sequence.times)
+    times = np.interp(np.arange(parts * (count - 1) + 1) / parts, np.arange(count), sequence.times)
     cluster = np.full(len(times), -1)
-    cluster[::parts] = row.cluster
-    return Row(times, cluster)
+    cluster[::parts] = sequence.cluster
+    return BeatSequence(times, cluster)
 
 
-def thinned(row: Row, numbers: Ints, together: int) -> Row:
+def thinned(sequence: BeatSequence, numbers: Ints, together: int) -> BeatSequence:
     """Each ``together`` beats as one, such that most bars begin on one."""
-    if together == 1 or len(row.times) < 2 * together:
-        return row
+    if together == 1 or len(sequence.times) < 2 * together:
+        return sequence
     first = int(np.bincount(np.flatnonzero(numbers == 1) % together, minlength=together).argmax())
-    return Row(row.times[first::together], row.cluster[first::together])
+    return BeatSequence(sequence.times[first::together], sequence.cluster[first::together])
 
 
 def plain_grid(start: float, end: float, hints: BeatHints) -> BeatGrid:

@@ -1,9 +1,9 @@
-"""Beats, bars and meter from notes alone: the likeliest reading of what the network marks.
+"""Beats, bars and meter from notes alone: the likeliest sequence under the network's activations.
 
 Method. ``transcription.beats.activations`` says of each cluster of notes how likely it lies at each place of
-a beat, how long the beat is and which beat of the bar. A row of beats explains every cluster by the place
+a beat, how long the beat is and which beat of the bar. A beat sequence explains every cluster by the place
 at which it falls; beats are clusters, or lie evenly between two that are (held notes, rests), and the tempo
-may change from each to the next at a price. The best row of all is found by dynamic programming
+may change from each to the next at a price. The best sequence of all is found by dynamic programming
 over clusters and lengths of the beat (a semi-Markov model as in Temperley 2009; Raphael 2002). A second
 search over the numbers in the bar finds bar lines, with pick-ups and changes of meter.
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from fullscore.viterbi import best_path
 from transcription.beatgrid import TimeSignature
-from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
+from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, BeatActivations
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,15 +42,15 @@ EMPTY_BEAT_COST = 1.5
 PERIOD_WEIGHT = 0.35
 """What the network says of the length of the beat, beside what it says of places."""
 USUAL_PERIOD_WEIGHT, AROUND_S = 1.0, 80.0
-"""What the lengths that it sees so far around say beside those at the place: the level of counting stays."""
+"""What the lengths that it sees so far around say beside those at the place: the metrical level stays."""
 UNLIKELY_PERIOD = -5.5 * PERIOD_WEIGHT
 """Lengths of which it says less than this on the mean are not looked at."""
 TEMPO_SPREAD, TEMPO_COST = 0.08, 0.7
 """Scale of the change of log tempo from beat to beat, and its weight; tails are those of a Student t."""
 JUMP, JUMP_COST = 0.45, 8.0
-"""A change of log tempo beyond this costs so much more: nobody goes over to another level of counting."""
+"""A change of log tempo beyond this costs so much more: nobody goes over to another metrical level."""
 UNEXPLAINED_COST, BREAK_COST = 6.0, 20.0
-"""Cost of a cluster outside the row of beats, and of breaking the row off to begin anew."""
+"""Cost of a cluster outside the beat sequence, and of breaking it off to begin anew."""
 
 DOWNBEAT_WEIGHT, METER_WEIGHT = 1.0, 1.0
 """What its downbeats, and the meters it sees in the whole piece, say beside its numbers in the bar."""
@@ -67,21 +67,21 @@ DIVISION_WEIGHT, DIVISION_DOUBT = 1.0, 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row of beats: times, and the cluster that stands on each (-1: none)."""
+class BeatSequence:
+    """A beat sequence: times, and the cluster that stands on each (-1: none)."""
 
     times: Floats
     cluster: Ints
 
 
-def fine_places(marks: Marks) -> npt.NDArray[np.float32]:
+def fine_places(activations: BeatActivations) -> npt.NDArray[np.float32]:
     """Log likelihood of each cluster at each of FINE places in the beat."""
     places = np.arange(FINE) / FINE
     away = np.abs(places[None] - PHASES[:, None])
     away = np.minimum(away, 1 - away)
     likeness = np.exp(-0.5 * (away / PLACE_SPREAD) ** 2)
     likeness = np.concatenate([likeness, np.full((1, FINE), OTHER_LIKELIHOOD)])
-    return np.asarray(np.log(np.exp(marks.phase) @ likeness + 1e-4), np.float32)
+    return np.asarray(np.log(np.exp(activations.phase) @ likeness + 1e-4), np.float32)
 
 
 def period_bins(log_period: Floats) -> Ints:
@@ -89,14 +89,14 @@ def period_bins(log_period: Floats) -> Ints:
     return np.asarray(np.clip(np.rint((log_period - np.log(SHORTEST_S)) / step), 0, BINS - 1), np.int64)
 
 
-def period_scores(times: Floats, marks: Marks, wanted_s: float | None) -> Floats:
+def period_scores(times: Floats, activations: BeatActivations, wanted_s: float | None) -> Floats:
     """What each length of the beat costs, summed over the clusters before each: (clusters + 1, BINS)."""
     grid = np.linspace(np.log(SHORTEST_S), np.log(LONGEST_S), BINS)
     known = np.log(PERIODS_S)
     at = np.clip((grid - known[0]) / (known[1] - known[0]), 0, len(known) - 1)
     low = np.minimum(at.astype(int), len(known) - 2)
     part = at - low
-    probability = np.exp(marks.period)
+    probability = np.exp(activations.period)
     score = np.log(probability[:, low] * (1 - part) + probability[:, low + 1] * part + 2e-3)
     if wanted_s is not None:
         score = np.broadcast_to(-20.0 * np.maximum(np.abs(grid - np.log(wanted_s)) - 0.2, 0.0), score.shape)
@@ -135,12 +135,13 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """The best row of beats to each node (a cluster that may be a beat) by the length of its last beat.
+class BestSequences:
+    """The best beat sequence to each node (a cluster that may be a beat) by the length of its last beat.
 
-    All but ``resumed`` are of shape (nodes, BINS): the row's ``score``, its last beat's ``log_length``, the
-    ``node`` before and the ``bin`` there (-1: the row begins with it), and the ``beats`` from there. A row
-    that begins at a node goes on from the node and bin ``resumed``, where another broke off (-1: from none).
+    All but ``resumed`` are of shape (nodes, BINS): the sequence's ``score``, its last beat's ``log_length``,
+    the ``node`` before and the ``bin`` there (-1: the sequence begins with it), and the ``beats`` from there.
+    A sequence that begins at a node goes on from the node and bin ``resumed``, where another broke off (-1:
+    from none).
     """
 
     score: Floats
@@ -151,7 +152,7 @@ class Reached:
     resumed: Ints
 
     @classmethod
-    def nothing(cls, nodes: int) -> Reached:
+    def nothing(cls, nodes: int) -> BestSequences:
         """Before any step is taken."""
         shape = nodes, BINS
         return cls(
@@ -164,16 +165,16 @@ class Reached:
         )
 
 
-def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
-    """The best row of beats over at least two clusters; ``wanted_s`` is the length of a beat if known."""
-    fine = fine_places(marks)
+def best_sequence(times: Floats, activations: BeatActivations, wanted_s: float | None = None) -> BeatSequence:
+    """The best beat sequence over at least two clusters; ``wanted_s`` is the length of a beat if known."""
+    fine = fine_places(activations)
     on_beat = fine[:, 0]
-    period = period_scores(times, marks, wanted_s)
-    nodes = possible_beats(times, marks)
+    period = period_scores(times, activations, wanted_s)
+    nodes = possible_beats(times, activations)
     node_of = np.full(len(times), -1)
     node_of[nodes] = np.arange(len(nodes))
-    reached = Reached.nothing(len(nodes))
-    broken_off, broken_at = -np.inf, (-1, -1)  # the best row that has ended, and its last node and bin
+    reached = BestSequences.nothing(len(nodes))
+    broken_off, broken_at = -np.inf, (-1, -1)  # the best sequence that has ended, and its last node and bin
     for m, i in enumerate(nodes):
         if m:
             broken_off -= UNEXPLAINED_COST * (i - nodes[m - 1] - 1)
@@ -192,12 +193,12 @@ def follow(times: Floats, marks: Marks, wanted_s: float | None = None) -> Row:
     return traced(times, nodes, reached)
 
 
-def possible_beats(times: Floats, marks: Marks) -> Ints:
+def possible_beats(times: Floats, activations: BeatActivations) -> Ints:
     """The clusters that may be beats: likely ones, and those that are the likeliest within a second."""
-    possible = marks.phase[:, 0] > np.log(BEAT_THRESHOLD)
+    possible = activations.phase[:, 0] > np.log(BEAT_THRESHOLD)
     lo, hi = np.searchsorted(times, [times - 1.0, times + 1.0])
     for n in np.flatnonzero(~possible):
-        possible[n] = marks.phase[n, 0] >= marks.phase[lo[n] : hi[n], 0].max()
+        possible[n] = activations.phase[n, 0] >= activations.phase[lo[n] : hi[n], 0].max()
     return np.flatnonzero(possible)
 
 
@@ -209,10 +210,10 @@ def steps_from(
     ahead, gap = ahead[gap <= LONGEST_S * MOST_BEATS], gap[gap <= LONGEST_S * MOST_BEATS]
     counts = np.arange(1, MOST_BEATS + 1)
     lengths = gap[:, None] / counts[None]
-    row, column = np.nonzero((lengths >= SHORTEST_S) & (lengths <= LONGEST_S))
-    if not len(row):
+    gap_at, column = np.nonzero((lengths >= SHORTEST_S) & (lengths <= LONGEST_S))
+    if not len(gap_at):
         return None
-    length, to, beats = lengths[row, column], ahead[row], counts[column]
+    length, to, beats = lengths[gap_at, column], ahead[gap_at], counts[column]
     log_length = np.log(length)
     bins = period_bins(log_length)
     score = period[to, bins] - period[i, bins]
@@ -232,9 +233,9 @@ def steps_from(
 def best_before(
     steps: Steps, begun: float, here: Ints, scores: Floats, log_lengths: Floats
 ) -> tuple[Floats, Ints]:
-    """For each step the best score before it, and the bin of the last beat there (-1: a row begins).
+    """For each step the best score before it, and the bin of the last beat there (-1: a sequence begins).
 
-    ``begun`` is the score of a row that begins here, ``here`` are the bins in which others arrive.
+    ``begun`` is the score of a sequence that begins here, ``here`` are the bins in which others arrive.
     """
     best = np.full(len(steps.to), begun)
     came = np.full(len(steps.to), -1)
@@ -250,7 +251,7 @@ def best_before(
     return best, came
 
 
-def take(steps: Steps, target: Ints, total: Floats, m: int, came: Ints, reached: Reached) -> None:
+def take(steps: Steps, target: Ints, total: Floats, m: int, came: Ints, reached: BestSequences) -> None:
     """Take those steps from node ``m`` to the nodes ``target`` that are better than what reached these."""
     # The later of two equal (node, bin) pairs would win: write them from worst to best.
     order = np.argsort(total)
@@ -263,13 +264,13 @@ def take(steps: Steps, target: Ints, total: Floats, m: int, came: Ints, reached:
     reached.beats[node, bin_] = steps.beats[order]
 
 
-def traced(times: Floats, nodes: Ints, reached: Reached) -> Row:
-    """The row of beats that ends best, from its end."""
+def traced(times: Floats, nodes: Ints, reached: BestSequences) -> BeatSequence:
+    """The beat sequence that ends best, from its end."""
     final = reached.score.max(axis=1) - UNEXPLAINED_COST * (len(times) - 1 - nodes)
     m = int(final.argmax())
     beats: list[tuple[float, int]] = [(float(times[nodes[m]]), int(nodes[m]))]
     if not np.isfinite(final[m]):
-        return Row(np.array([b[0] for b in beats]), np.array([b[1] for b in beats]))
+        return BeatSequence(np.array([b[0] for b in beats]), np.array([b[1] for b in beats]))
     state = int(reached.score[m].argmax())
     while True:
         start, length = int(reached.node[m, state]), float(np.exp(reached.log_length[m, state]))
@@ -281,7 +282,7 @@ def traced(times: Floats, nodes: Ints, reached: Reached) -> Row:
             before, state = int(reached.resumed[m, 0]), int(reached.resumed[m, 1])
             if before < 0:
                 break
-            # The row was broken off: beats go on evenly over the gap.
+            # The sequence was broken off: beats go on evenly over the gap.
             begin, end = times[nodes[before]], times[nodes[m]]
             mean = 0.5 * (length + float(np.exp(reached.log_length[before, state])))
             number = max(1, round(float(end - begin) / mean))
@@ -291,11 +292,11 @@ def traced(times: Floats, nodes: Ints, reached: Reached) -> Row:
     beats.reverse()
     at, cluster = np.array([b[0] for b in beats]), np.array([b[1] for b in beats])
     keep = np.concatenate([[True], np.diff(at) > 1e-6])
-    return Row(at[keep], cluster[keep])
+    return BeatSequence(at[keep], cluster[keep])
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class BarNumbers:
     """The number of each beat in its bar, from 1, and the size of that bar."""
 
     numbers: Ints
@@ -303,27 +304,33 @@ class Bars:
 
 
 def count_bars(
-    row: Row, times: Floats, marks: Marks, sizes: tuple[int, ...] | None = None, own_level: bool = True
-) -> Bars:
+    sequence: BeatSequence,
+    times: Floats,
+    activations: BeatActivations,
+    sizes: tuple[int, ...] | None = None,
+    own_level: bool = True,
+) -> BarNumbers:
     """Number the beats; ``sizes`` are the bars allowed (default: those the network tells apart).
 
     Where the beats are not those that the network counts (``own_level``) its numbers say nothing.
     """
-    beats = len(row.times)
-    length = np.diff(row.times, append=row.times[-1] + (row.times[-1] - row.times[-2]))
-    owner = np.clip(np.searchsorted(row.times - 0.06 * length, times, side="right") - 1, 0, beats - 1)
+    beats = len(sequence.times)
+    length = np.diff(sequence.times, append=sequence.times[-1] + (sequence.times[-1] - sequence.times[-2]))
+    owner = np.clip(np.searchsorted(sequence.times - 0.06 * length, times, side="right") - 1, 0, beats - 1)
     weight = np.ones(len(times))
     on = np.zeros(len(times), bool)
-    on[row.cluster[row.cluster >= 0]] = True
+    on[sequence.cluster[sequence.cluster >= 0]] = True
     held = np.bincount(owner[~on], minlength=beats)
     weight[~on] = 0.5 / np.maximum(held[owner[~on]], 1)
-    places = np.zeros((beats, marks.place.shape[1]))
+    places = np.zeros((beats, activations.place.shape[1]))
     total = np.zeros(beats)
-    np.add.at(places, owner, marks.place * weight[:, None])
+    np.add.at(places, owner, activations.place * weight[:, None])
     np.add.at(total, owner, weight)
     places /= np.maximum(total, 0.5)[:, None]
     first = np.full(beats, np.log(0.3))
-    first[row.cluster >= 0] = np.maximum(marks.downbeat[row.cluster[row.cluster >= 0]], -6.0)
+    first[sequence.cluster >= 0] = np.maximum(
+        activations.downbeat[sequence.cluster[sequence.cluster >= 0]], -6.0
+    )
     other = np.log1p(-np.minimum(np.exp(first), 0.997))
     allowed = sizes or SIZES
     states = [(size, number) for size in allowed for number in range(1, size + 1)]
@@ -337,7 +344,7 @@ def count_bars(
             said = places[:, len(PLACES)] - np.log(size) - OTHER_BAR_COST
         emission[:, s] = said + DOWNBEAT_WEIGHT * (first if number == 1 else other)
         if own_level:
-            emission[:, s] += METER_WEIGHT * np.log(size_share(size, marks) + 0.01)
+            emission[:, s] += METER_WEIGHT * np.log(size_share(size, activations) + 0.01)
     cost = np.full((len(states), len(states)), BAR_SLIP_COST + METER_CHANGE_COST)
     for a, (size, number) in enumerate(states):
         for b, (next_size, next_number) in enumerate(states):
@@ -346,12 +353,12 @@ def count_bars(
             elif size == next_size:
                 cost[a, b] = 0.0 if next_number == number + 1 else BAR_SLIP_COST
     path, _ = best_path(emission, cost)
-    return Bars(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
+    return BarNumbers(np.array([states[s][1] for s in path]), np.array([states[s][0] for s in path]))
 
 
-def size_share(size: int, marks: Marks) -> float:
+def size_share(size: int, activations: BeatActivations) -> float:
     """How likely bars of ``size`` beats are in the whole piece, up to a common factor."""
-    mean = np.exp(marks.meter).mean(axis=0)
+    mean = np.exp(activations.meter).mean(axis=0)
     share = float(sum(p for name, p in zip(METERS, mean, strict=True) if parsed(name).beats_per_bar == size))
     return share * (COMMON_TIME if size == 4 else 1.0)
 
@@ -361,10 +368,10 @@ def parsed(name: str) -> TimeSignature:
     return TimeSignature(int(numerator), int(denominator))
 
 
-def signature_of(size: int, marks: Marks) -> TimeSignature:
+def signature_of(size: int, activations: BeatActivations) -> TimeSignature:
     """The likeliest time signature whose bars have ``size`` beats: compound where beats fall into three."""
-    mean = np.exp(marks.meter).mean(axis=0)
-    inside = np.exp(marks.phase).mean(axis=0)[:OTHER_PHASE]
+    mean = np.exp(activations.meter).mean(axis=0)
+    inside = np.exp(activations.phase).mean(axis=0)[:OTHER_PHASE]
     thirds = float(inside[IN_THREE].sum() / max(inside[IN_THREE].sum() + inside[IN_TWO].sum(), 1e-6))
     best, found = -1.0, TimeSignature(size, 4)
     for name, probability in zip(METERS, mean, strict=True):

@@ -1,7 +1,7 @@
 """Beats that were found, counted at another pace or in another meter.
 
 Task: a musician who hears two beats where one was counted, or three in a bar where there were four, says
-so; the beats themselves were right and stay. Method: the wanted tempo chooses the level of counting, a beat
+so; the beats themselves were right and stay. Method: the wanted tempo chooses the metrical level, a beat
 divided or beats taken together; the meter stays unless another is wanted. Bars are then numbered by the
 search of ``transcription.beats.sound_tracker`` over what speaks for a downbeat: the bar lines there were, as
 far as old and new bars fit into each other, and what the network of ``transcription.beats.activations`` hears
@@ -21,7 +21,7 @@ from fractions import Fraction
 import numpy as np
 
 from transcription.beatgrid import BeatGrid, Floats, TimeSignature
-from transcription.beats.joint import Ints, covering, heard_marks, is_swung
+from transcription.beats.joint import Ints, beat_activations, covering, is_swung
 from transcription.beats.sound_tracker import BARS, MEAN_DOWNBEAT, MEAN_OTHER, NO_EVENT_MARK, count_bars
 from transcription.notes import Note
 
@@ -45,7 +45,7 @@ def counted_anew(
 ) -> BeatGrid | None:
     """The beats of ``grid`` at about ``tempo`` beats per minute, in bars of ``time_signature``.
 
-    What isn't given stays. None where no level of counting comes near the tempo: it means
+    What isn't given stays. None where no metrical level comes near the tempo: it means
     other beats.
     """
     found, meter = grid.time_signature, time_signature or grid.time_signature
@@ -91,27 +91,27 @@ def _numbered(times: Floats, lines: Floats, notes: Sequence[Note], old_bar: Frac
     """The numbers of the beats in bars of ``bar`` of them; bars of ``old_bar`` of them began at ``lines``."""
     told = np.where(lines > 0, BAR_LINE, NO_BAR_LINE)
     if (old_bar / bar).denominator == 1:  # every old bar line is a new one, which leaves no question
-        marks = told
+        activations = told
     elif (bar / old_bar).denominator == 1:
-        marks = told + HEARD_BESIDE * _heard_downbeats(times, notes)
+        activations = told + HEARD_BESIDE * _heard_downbeats(times, notes)
     else:
-        marks = _heard_downbeats(times, notes)
+        activations = _heard_downbeats(times, notes)
     expected = BARS.get(bar, (MEAN_DOWNBEAT,) + (MEAN_OTHER,) * (bar - 1))
-    return count_bars(marks, expected)[0] + 1
+    return count_bars(activations, expected)[0] + 1
 
 
 def _heard_downbeats(times: Floats, notes: Sequence[Note]) -> Floats:
     """What the notes on each beat say for a downbeat, in standard deviations from their mean."""
-    clusters, _, marks = heard_marks(notes)
+    clusters, _, activations = beat_activations(notes)
     heard = np.full(len(times), NO_EVENT_MARK)
-    if marks is None:
+    if activations is None:
         return np.zeros(len(times))
     nearest = np.rint(np.interp(clusters.times, times, np.arange(len(times)))).astype(int)
     length = np.gradient(times)[nearest]
     on = np.abs(clusters.times - times[nearest]) < ON_BEAT * length
     if not on.any():
         return np.zeros(len(times))
-    said = marks.downbeat[on]
+    said = activations.downbeat[on]
     said = np.clip((said - said.mean()) / (said.std() + 1e-6), -HEARD_LIMIT, HEARD_LIMIT)
     np.maximum.at(heard, nearest[on], said)
     return heard

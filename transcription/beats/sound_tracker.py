@@ -7,8 +7,8 @@ the spans follow a tempo that changes little from one to the next. That is the m
 Temperley (A Unified Probabilistic Model for Polyphonic Music Analysis, 2009), decoded by a Viterbi
 search over whole spans, in which the tempo may change at each beat as in the state space of Krebs,
 Böck and Widmer (ISMIR 2015). The performance is followed once in each of several ranges of tempo,
-with simple and with compound division. On every such row of beats a second Viterbi search over the
-place in the bar finds downbeats and meter. The best account of the whole piece wins; as the
+with simple and with compound division. On every such beat sequence a second Viterbi search over the
+place in the bar finds downbeats and meter. The best hypothesis of the whole piece wins; as the
 likelihood hardly tells a pulse from its double, a preference for a middling pace has a say.
 
 Conventions: times in seconds; inside, frames of 10 ms; scores are natural log-likelihoods.
@@ -53,7 +53,7 @@ PERIODS = beat_periods()
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class RhythmCell:
     """One way to fill a beat.
 
     ``places`` are parts of a beat, ``ranks`` their metrical rank (0 the beat, 1 its division, 2 and 3
@@ -71,15 +71,17 @@ class Cell:
 # How common each cell is was counted in the simple meters of the music21 corpus. In the compound ones
 # threes were taken down until a stream of equal notes costs the same per note under either division.
 CELLS = (
-    Cell((0.0,), (0,), (0.95,), 0.24, 0.10),
-    Cell((0.0, 1 / 2), (0, 1), (0.95, 0.95), 0.33, 0.02),
-    Cell((0.0, 1 / 4, 1 / 2, 3 / 4), (0, 2, 1, 2), (0.97, 0.97, 0.97, 0.97), 0.18, 0.02),
-    Cell((0.0, 1 / 4, 1 / 2, 3 / 4), (0, 2, 1, 2), (0.85, 0.35, 0.7, 0.7), 0.16, 0.01),
-    Cell(tuple(i / 8 for i in range(8)), (0, 3, 2, 3, 1, 3, 2, 3), (0.9,) + (0.85,) * 7, 0.02, 0.005),
-    Cell((0.0, 1 / 3, 2 / 3), (0, 1, 1), (0.95, 0.85, 0.95), 0.02, 0.27),
-    Cell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.95,) * 6, 0.015, 0.10),
-    Cell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.9, 0.3, 0.75, 0.35, 0.85, 0.5), 0.005, 0.12),
-    Cell((0.0, 0.64), (0, 1), (0.9, 0.9), 0.02, 0.02),  # swung eighths
+    RhythmCell((0.0,), (0,), (0.95,), 0.24, 0.10),
+    RhythmCell((0.0, 1 / 2), (0, 1), (0.95, 0.95), 0.33, 0.02),
+    RhythmCell((0.0, 1 / 4, 1 / 2, 3 / 4), (0, 2, 1, 2), (0.97, 0.97, 0.97, 0.97), 0.18, 0.02),
+    RhythmCell((0.0, 1 / 4, 1 / 2, 3 / 4), (0, 2, 1, 2), (0.85, 0.35, 0.7, 0.7), 0.16, 0.01),
+    RhythmCell(tuple(i / 8 for i in range(8)), (0, 3, 2, 3, 1, 3, 2, 3), (0.9,) + (0.85,) * 7, 0.02, 0.005),
+    RhythmCell((0.0, 1 / 3, 2 / 3), (0, 1, 1), (0.95, 0.85, 0.95), 0.02, 0.27),
+    RhythmCell(tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.95,) * 6, 0.015, 0.10),
+    RhythmCell(
+        tuple(i / 6 for i in range(6)), (0, 2, 1, 2, 1, 2), (0.9, 0.3, 0.75, 0.35, 0.85, 0.5), 0.005, 0.12
+    ),
+    RhythmCell((0.0, 0.64), (0, 1), (0.9, 0.9), 0.02, 0.02),  # swung eighths
 )
 RANK_ACCENT = np.array([0.45, 0.0, -0.35, -0.45])
 """Accent expected of an event, in standard deviations, by the rank of its place: means in that corpus."""
@@ -222,9 +224,9 @@ def transition_costs(periods: Ints) -> Scores:
 
 
 def best_spans(scores: Scores, periods: Ints, first_frame: int, last_frame: int) -> tuple[Ints, float]:
-    """The beats (frames) of the best row of spans, and its score.
+    """The beats (frames) of the best sequence of spans, and its score.
 
-    ``scores`` is by (frame, period). The row starts at most at ``first_frame`` and ends after
+    ``scores`` is by (frame, period). The sequence starts at most at ``first_frame`` and ends after
     ``last_frame``.
     """
     frames, count = scores.shape
@@ -277,8 +279,9 @@ def count_bars(marks: Floats, bar: tuple[float, ...]) -> tuple[Ints, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """One account of a piece: beat times, places in the bar (0 the downbeat), and how likely it is."""
+class BeatHypothesis:
+    """One hypothesis of a piece's beats: beat times, places in the bar (0 the downbeat), and how likely it
+    is."""
 
     times: Floats
     places: Ints
@@ -287,10 +290,10 @@ class Account:
     score: float
 
 
-def best_account(
+def best_hypothesis(
     events: Events, tempo: float | None, signature: TimeSignature | None, has_drums: bool
-) -> Account | None:
-    """The likeliest account of the events, with what is known; None if there are too few to tell."""
+) -> BeatHypothesis | None:
+    """The likeliest hypothesis of the events, with what is known; None if there are too few to tell."""
     if len(events) < 2:
         return None
     usual_preference = USUAL_BAR_IN_A_BAND if has_drums else USUAL_BAR_PREFERENCE
@@ -298,7 +301,7 @@ def best_account(
     origin = float(events.times[0]) - margin * FRAME_S
     last = round((float(events.times[-1]) - origin) / FRAME_S) + EARLY_FRAMES
     frames = last + margin + 2
-    accounts = []
+    hypotheses = []
     for division, scores in zip((False, True), span_scores(events, frames, origin), strict=True):
         bars = bars_to_try(signature, division)
         usual = 2 if division else 4
@@ -315,8 +318,8 @@ def best_account(
                 places, bar_score = count_bars(marks, bar)
                 counted = BAR_WEIGHT * bar_score + usual_preference * len(beats) * (len(bar) == usual)
                 score = total + len(events) * per_event + counted
-                accounts.append(Account(times, places, bar, meter, score))
-    return max(accounts, key=lambda account: account.score, default=None)
+                hypotheses.append(BeatHypothesis(times, places, bar, meter, score))
+    return max(hypotheses, key=lambda hypothesis: hypothesis.score, default=None)
 
 
 def windows(tempo: float | None) -> list[slice]:
@@ -334,7 +337,7 @@ def windows(tempo: float | None) -> list[slice]:
 
 
 def bars_to_try(given: TimeSignature | None, compound: bool) -> list[tuple[TimeSignature, tuple[float, ...]]]:
-    """The bars that a row of beats may be counted in, with the downbeat evidence expected of each beat."""
+    """The bars that a beat sequence may be counted in, with the downbeat evidence expected of each beat."""
     if given is None:
         return [
             (TimeSignature(3 * size, 8) if compound else TimeSignature(size, 4), bar)

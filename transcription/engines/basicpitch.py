@@ -190,7 +190,7 @@ class BasicPitch:
         """The notes of ``audio``, by onset and pitch."""
         return self.notes(self.listen(audio, progress))
 
-    def listen(self, audio: Audio, progress: Progress = silent) -> Heard:
+    def listen(self, audio: Audio, progress: Progress = silent) -> Posteriorgrams:
         """The network's posteriorgrams of the whole of ``audio``."""
         framing = PUBLISHED_FRAMING if self.settings.as_published else EVEN_FRAMING
         times = framing.times_until(audio.duration)
@@ -211,9 +211,9 @@ class BasicPitch:
             progress(min(1.0, row / max(1, len(times))), "listening for notes")
         if self.settings.as_published:
             times = published_times(len(times))
-        return Heard(note, onset, contour, level[:, 0], times)
+        return Posteriorgrams(note, onset, contour, level[:, 0], times)
 
-    def notes(self, heard: Heard) -> tuple[Note, ...]:
+    def notes(self, heard: Posteriorgrams) -> tuple[Note, ...]:
         """The notes in what was heard, by onset and pitch."""
         return notes_from(heard, self.settings)
 
@@ -223,7 +223,7 @@ class BasicPitch:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Posteriorgrams:
     """The network's output over a song: a row per frame, a column per pitch from 21 up.
 
     ``note`` and ``onset`` have 88 columns, ``contour`` three per semitone (or none); ``level`` is the
@@ -238,7 +238,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class FrameNote:
     """A note in frames and columns: ``start`` to ``end`` (excluded) of the column ``pitch``."""
 
     start: int
@@ -300,7 +300,7 @@ def frame_levels(batch: Samples) -> Samples:
     return np.asarray(10 * np.log10(np.maximum(power, SILENCE_POWER)))
 
 
-def notes_from(heard: Heard, settings: BasicPitchSettings) -> tuple[Note, ...]:
+def notes_from(heard: Posteriorgrams, settings: BasicPitchSettings) -> tuple[Note, ...]:
     """Pick the notes out of the posteriorgrams, by onset and pitch."""
     picks = pick_notes(heard, settings)
     if settings.monophonic:
@@ -314,7 +314,7 @@ def notes_from(heard: Heard, settings: BasicPitchSettings) -> tuple[Note, ...]:
     return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
 
 
-def as_note(pick: Pick, velocity: int, heard: Heard, settings: BasicPitchSettings) -> Note:
+def as_note(pick: FrameNote, velocity: int, heard: Posteriorgrams, settings: BasicPitchSettings) -> Note:
     latency = settings.latency_ms / 1000
     onset = max(0.0, float(heard.times[pick.start]) - latency)
     return Note(
@@ -327,7 +327,7 @@ def as_note(pick: Pick, velocity: int, heard: Heard, settings: BasicPitchSetting
     )
 
 
-def velocities_by_level(heard: Heard, picks: list[Pick]) -> list[int]:
+def velocities_by_level(heard: Posteriorgrams, picks: list[FrameNote]) -> list[int]:
     """Velocities from the level of the whole sound just after each onset, relative to the loudest notes.
 
     The network's own probabilities say next to nothing about loudness (rank correlation with the keys'
@@ -339,7 +339,7 @@ def velocities_by_level(heard: Heard, picks: list[Pick]) -> list[int]:
     return [round(LOUD_VELOCITY + VELOCITY_PER_DB * level) for level in levels - np.quantile(levels, 0.95)]
 
 
-def confidence(heard: Heard, pick: Pick) -> float:
+def confidence(heard: Posteriorgrams, pick: FrameNote) -> float:
     """The chance that a note is right, judged from its onset and note probabilities.
 
     A logistic regression over the notes picked by default on the tuning recordings (right: onset within 50 ms
@@ -349,7 +349,7 @@ def confidence(heard: Heard, pick: Pick) -> float:
     return float(expit(CONFIDENCE_BIAS + ATTACK_WEIGHT * attack + STRENGTH_WEIGHT * pick.strength))
 
 
-def pick_notes(heard: Heard, settings: BasicPitchSettings) -> list[Pick]:
+def pick_notes(heard: Posteriorgrams, settings: BasicPitchSettings) -> list[FrameNote]:
     """The published note creation: notes from onsets, then from what energy is left.
 
     Onsets are peaks of the onset posteriors or of sudden rises of the note posteriors. Going
@@ -360,13 +360,13 @@ def pick_notes(heard: Heard, settings: BasicPitchSettings) -> list[Pick]:
     """
     last = len(heard.times) - 1
     used = range(settings.lowest - LOWEST_PITCH, settings.highest - LOWEST_PITCH + 1)
-    ledger = Ledger(heard.note, settings.frame_threshold, used)
-    picks: list[Pick] = []
+    ledger = RemainingEnergy(heard.note, settings.frame_threshold, used)
+    picks: list[FrameNote] = []
 
     def keep(start: int, end: int, pitch: int, minimum_ms: float) -> bool:
         if end - start <= round(minimum_ms / 1000 * SAMPLE_RATE / HOP):
             return False
-        pick = Pick(start, end, pitch, float(np.mean(heard.note[start:end, pitch])))
+        pick = FrameNote(start, end, pitch, float(np.mean(heard.note[start:end, pitch])))
         if pick.strength >= settings.strength_threshold:
             picks.append(pick)
         return True
@@ -394,7 +394,7 @@ LOW = 1
 SILENCE = bytes([LOW] * SILENT_FRAMES)
 
 
-class Ledger:
+class RemainingEnergy:
     """Which frames of each pitch are low: below the threshold, or spent on a note already.
 
     A ``bytearray`` per pitch makes the search for a note's end a search for a run of bytes.
@@ -441,7 +441,7 @@ class Ledger:
             yield divmod(int(cell), note.shape[1])
 
 
-def onset_peaks(heard: Heard, threshold: float, used: range) -> list[tuple[int, int]]:
+def onset_peaks(heard: Posteriorgrams, threshold: float, used: range) -> list[tuple[int, int]]:
     """Frame and pitch of every onset peak that reaches the threshold, in order of time.
 
     Peaks are sought in the larger of the onset posteriors and the rise of the note posteriors over one
@@ -469,7 +469,7 @@ def rise(note: Posteriorgram) -> npt.NDArray[np.float64]:
     return np.asarray(np.maximum(increase, 0))
 
 
-def bends(contour: Posteriorgram, pick: Pick, as_published: bool) -> tuple[float, ...]:
+def bends(contour: Posteriorgram, pick: FrameNote, as_published: bool) -> tuple[float, ...]:
     """The note's deviation from its pitch in semitones, one value per frame.
 
     Published: the strongest contour bin near the pitch, in whole bins of a third of a semitone. Ours: the
@@ -489,7 +489,7 @@ def bends(contour: Posteriorgram, pick: Pick, as_published: bool) -> tuple[float
     return tuple(np.round((top - centre) / CONTOUR_BINS - CONTOUR_BIAS, BEND_DECIMALS).tolist())
 
 
-def best_line(picks: list[Pick]) -> list[Pick]:
+def best_line(picks: list[FrameNote]) -> list[FrameNote]:
     """The notes of the best single line: no two overlap, and together they hold the most probability.
 
     A note may be cut short by the next one's start. Dynamic programming over the notes by start:
@@ -515,7 +515,7 @@ def best_line(picks: list[Pick]) -> list[Pick]:
         totals.append(best + (pick.end - pick.start) * pick.strength)
         before.append(source)
         sounding = [*still, index]
-    line: list[Pick] = []
+    line: list[FrameNote] = []
     index = int(np.argmax(totals)) if totals else -1
     while index >= 0:
         end = min(ordered[index].end, line[-1].start) if line else ordered[index].end

@@ -59,7 +59,7 @@ class PianoSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class NoteInterval:
     """One note as a segment shows it; times in seconds from the start of the recording."""
 
     start: float
@@ -182,7 +182,7 @@ class Piano:
         if audio.channels > 2:
             audio = audio.mono()
         sound = resample(audio, self._rate)
-        tracks: dict[int, list[Interval]] = {}
+        tracks: dict[int, list[NoteInterval]] = {}
         beyond_first = max(0, sound.samples.shape[1] - self._segment)
         begins = range(0, beyond_first + self._step, self._step)
         starts = [0] * len(self._network.targetMIDIPitch)
@@ -202,13 +202,13 @@ class Piano:
         """The notes of at most SEGMENT_SECONDS, read once: a third of the work, less sure at the ends."""
         sound = resample(excerpt.mono() if excerpt.channels > 2 else excerpt, self._rate)
         intervals, _ = self._read(self._cut(sound, 0), [0] * len(self._network.targetMIDIPitch))
-        tracks: dict[int, list[Interval]] = {}
+        tracks: dict[int, list[NoteInterval]] = {}
         for interval in sorted(intervals, key=lambda each: (each.start, each.end)):
             moved = replace(interval, start=max(0.0, interval.start), has_offset=True)
             tracks.setdefault(interval.pitch, []).append(moved)
         return self._notes(tracks, excerpt.duration)
 
-    def _notes(self, tracks: dict[int, list[Interval]], duration: float) -> tuple[Note, ...]:
+    def _notes(self, tracks: dict[int, list[NoteInterval]], duration: float) -> tuple[Note, ...]:
         """The notes of all keys (the network's pedals, below 0, left out), by onset and pitch."""
         notes = [note for pitch, track in tracks.items() if pitch > 0 for note in as_notes(track, duration)]
         return tuple(sorted(notes, key=lambda note: (note.onset, note.pitch)))
@@ -234,7 +234,7 @@ class Piano:
         return context.float()
 
     @torch.inference_mode()  # type: ignore[untyped-decorator]
-    def _read(self, frames: Tensor, starts: list[int]) -> tuple[list[Interval], list[int]]:
+    def _read(self, frames: Tensor, starts: list[int]) -> tuple[list[NoteInterval], list[int]]:
         """The intervals of one segment, times from its start, and where each key is to be read on from.
 
         ``starts`` holds for each key the frame before which the last segment has read it already.
@@ -266,7 +266,7 @@ class Piano:
             (presence_logits > 0).tolist(),
             strict=True,
         ):
-            interval = Interval(
+            interval = NoteInterval(
                 start=(first + shift[0]) * self._hop / self._rate,
                 end=(last + shift[1]) * self._hop / self._rate,
                 pitch=self._network.targetMIDIPitch[key],
@@ -324,7 +324,7 @@ def best_intervals(scores: Tensor, starts: Sequence[int]) -> list[list[tuple[int
     return paths
 
 
-def stitch(track: list[Interval], interval: Interval) -> None:
+def stitch(track: list[NoteInterval], interval: NoteInterval) -> None:
     """Add one key's next interval to those of the segments before.
 
     One that overlaps the last is the same note seen again: the newer view replaces the older, or,
@@ -341,7 +341,7 @@ def stitch(track: list[Interval], interval: Interval) -> None:
         track.append(interval)
 
 
-def as_notes(track: list[Interval], duration: float) -> Iterator[Note]:
+def as_notes(track: list[NoteInterval], duration: float) -> Iterator[Note]:
     """One key's notes: each ends at the next one's onset or the end of the recording at the latest."""
     for index, interval in enumerate(track):
         follower = track[index + 1].start if index + 1 < len(track) else duration

@@ -131,7 +131,7 @@ class SingingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PitchEvidence:
     """What is heard, frame by frame.
 
     ``pitch`` of shape (frames, pitches) sums over pitches to the probability that the frame is sung;
@@ -148,7 +148,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class SungSegment:
     """One decoded note: frames from ``start`` to before ``stop``, around ``center`` (MIDI)."""
 
     start: int
@@ -176,20 +176,22 @@ class Singing:
         progress(1.0, "finding notes")
         return found
 
-    def notes(self, evidence: Evidence) -> tuple[Note, ...]:
+    def notes(self, evidence: PitchEvidence) -> tuple[Note, ...]:
         """The notes that the evidence speaks for, in order, never two at once."""
         segments = decode_notes(evidence, self.grid, self.centers)
         notes = (self._note(segment, evidence) for segment in segments)
         found = [note for note in notes if note is not None]
         return tuple(found if self.settings.doubtful else without_doubtful(found))
 
-    def listen(self, audio: Audio, progress: Progress = silent) -> Evidence:
+    def listen(self, audio: Audio, progress: Progress = silent) -> PitchEvidence:
         """The evidence for pitch, voice and onsets in every frame of ``audio``."""
         heard = self._network.listen(audio, lambda share, message: progress(0.7 * share, message))
         frames = len(heard.times)
         if not frames:
             nothing = np.empty(0, np.float32)
-            return Evidence(np.empty((0, len(self.grid)), np.float16), heard.onset, nothing, nothing, 0.0)
+            return PitchEvidence(
+                np.empty((0, len(self.grid)), np.float16), heard.onset, nothing, nothing, 0.0
+            )
         samples = np.concatenate(list(at_model_rate(audio)))
         side = np.concatenate(list(at_model_rate(side_of(audio)))) if audio.channels == 2 else None
         level = level_db(samples, frames, YIN_WINDOW)
@@ -205,9 +207,9 @@ class Singing:
             contour = contour_at(heard.contour[block], self.grid)
             pitch[block] = join(yin, contour, salience, clear) * gate[block, None]
         swell = swells(level_db(samples, frames, SWELL_WINDOW)).astype(np.float32)
-        return Evidence(pitch, heard.onset, swell, (level - loud).astype(np.float32), audio.duration)
+        return PitchEvidence(pitch, heard.onset, swell, (level - loud).astype(np.float32), audio.duration)
 
-    def _note(self, segment: Segment, evidence: Evidence) -> Note | None:
+    def _note(self, segment: SungSegment, evidence: PitchEvidence) -> Note | None:
         """The note of a segment; None if it is too short or nothing is left of it."""
         onset, offset = segment.start * HOP_S, min(segment.stop * HOP_S, evidence.duration)
         if offset - onset < max(self.settings.shortest_s, HOP_S / 2):
@@ -390,7 +392,7 @@ def join(yin: Doubles, contour: Doubles, salience: Doubles, clear: float) -> Dou
     return np.asarray(both * (voiced / np.maximum(both.sum(axis=1), 1e-9))[:, None])
 
 
-def decode_notes(evidence: Evidence, grid: Doubles, centers: Doubles) -> list[Segment]:
+def decode_notes(evidence: PitchEvidence, grid: Doubles, centers: Doubles) -> list[SungSegment]:
     """The most probable succession of notes and silences (Viterbi), as segments in order."""
     count = len(centers)
     frames = len(evidence.pitch)
@@ -446,7 +448,7 @@ def trace_back(
     settled: npt.NDArray[np.bool_],
     fell_from: npt.NDArray[np.int16],
     centers: Doubles,
-) -> list[Segment]:
+) -> list[SungSegment]:
     """The segments on the way that ends in ``state`` (a note's index, or -1 for silence)."""
     segments = []
     t = stop = len(came_from)
@@ -457,7 +459,7 @@ def trace_back(
             stop = t
         elif settled[t, state]:
             start = max(t - ATTACK_FRAMES, 0)
-            segments.append(Segment(start, stop, float(centers[state])))
+            segments.append(SungSegment(start, stop, float(centers[state])))
             state = int(came_from[start, state])
             t = stop = start
     return segments[::-1]

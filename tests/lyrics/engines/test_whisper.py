@@ -14,8 +14,8 @@ from whisper.model import Whisper as Network
 from fullscore.errors import FullscoreError
 from lyrics.activity import Span, voiced_spans
 from lyrics.engines.whisper import (
-    HeardWord,
-    Segment,
+    RecognisedSegment,
+    RecognisedWord,
     Whisper,
     WhisperSettings,
     is_invented,
@@ -134,16 +134,17 @@ def test_windows_hold_all_that_is_sung() -> None:
     assert not any(window.start < 75.0 < window.end for window in windows)
 
 
-def words(text: str, start: float = 0.0, each: float = 0.4) -> tuple[HeardWord, ...]:
+def words(text: str, start: float = 0.0, each: float = 0.4) -> tuple[RecognisedWord, ...]:
     return tuple(
-        HeardWord(word, start + i * each, start + (i + 1) * each, 0.8) for i, word in enumerate(text.split())
+        RecognisedWord(word, start + i * each, start + (i + 1) * each, 0.8)
+        for i, word in enumerate(text.split())
     )
 
 
 def segment(
     text: str, *, no_speech: float = 0.1, log_probability: float = -0.4, start: float = 0.0
-) -> Segment:
-    return Segment(words(text, start), no_speech, log_probability, 1.2)
+) -> RecognisedSegment:
+    return RecognisedSegment(words(text, start), no_speech, log_probability, 1.2)
 
 
 @pytest.mark.parametrize(
@@ -163,12 +164,12 @@ def segment(
         (segment("words of a sort", no_speech=0.1, log_probability=-1.3), False),
     ],
 )
-def test_invented_segments(heard: Segment, invented: bool) -> None:
+def test_invented_segments(heard: RecognisedSegment, invented: bool) -> None:
     assert is_invented(heard, SUNG, SETTINGS) is invented
 
 
 def test_words_outside_the_voice_are_dropped() -> None:
-    heard = Segment(words("one two", 9.0) + words("three four", 15.0), 0.1, -0.3, 1.2)
+    heard = RecognisedSegment(words("one two", 9.0) + words("three four", 15.0), 0.1, -0.3, 1.2)
     assert [s.text for s in kept_segments([heard], SUNG, SETTINGS)] == ["one two"]
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, Marks
-from transcription.beats.note_tracker import Row, count_bars, follow, signature_of
+from transcription.beats.activations import METERS, OTHER_PHASE, PERIODS_S, PHASES, PLACES, BeatActivations
+from transcription.beats.note_tracker import BeatSequence, best_sequence, count_bars, signature_of
 
 
-def marks(phases: list[float], period_s: float = 0.5, places: list[tuple[int, int]] | None = None) -> Marks:
+def marks(
+    phases: list[float], period_s: float = 0.5, places: list[tuple[int, int]] | None = None
+) -> BeatActivations:
     """Marks of a network that is fairly sure of each cluster's place in the beat (-1: an ornament)."""
     count = len(phases)
     phase = np.full((count, OTHER_PHASE + 1), 0.01)
@@ -18,7 +20,7 @@ def marks(phases: list[float], period_s: float = 0.5, places: list[tuple[int, in
     for n, at in enumerate(places or []):
         place[n, PLACES.index(at)] = 0.8
     downbeat = np.array([0.8 if places and places[n][1] == 1 else 0.1 for n in range(count)])
-    return Marks(
+    return BeatActivations(
         np.log(phase).astype(np.float32),
         np.log(downbeat).astype(np.float32),
         np.log(np.tile(period / period.sum(), (count, 1))).astype(np.float32),
@@ -29,14 +31,14 @@ def marks(phases: list[float], period_s: float = 0.5, places: list[tuple[int, in
 
 def test_beats_are_the_clusters_marked_so() -> None:
     times = np.arange(16) * 0.25 + 1.0
-    row = follow(times, marks([0.0, 0.5] * 8))
+    row = best_sequence(times, marks([0.0, 0.5] * 8))
     assert row.times.tolist() == pytest.approx((np.arange(8) * 0.5 + 1.0).tolist())
     assert row.cluster.tolist() == list(range(0, 16, 2))
 
 
 def test_beats_go_on_through_held_notes() -> None:
     times = np.array([0.0, 0.5, 1.0, 3.0, 3.5, 4.0])
-    row = follow(times, marks([0.0] * 6))
+    row = best_sequence(times, marks([0.0] * 6))
     assert row.times.tolist() == pytest.approx((np.arange(9) * 0.5).tolist())
     assert row.cluster.tolist() == [0, 1, 2, -1, -1, -1, 3, 4, 5]
 
@@ -44,7 +46,7 @@ def test_beats_go_on_through_held_notes() -> None:
 def test_a_syncopation_moves_no_beat() -> None:
     # A beat with nothing on it, but notes before and after.
     times = np.array([0.0, 0.5, 0.75, 1.25, 1.5, 2.0])
-    row = follow(times, marks([0.0, 0.0, 0.5, 0.5, 0.0, 0.0]))
+    row = best_sequence(times, marks([0.0, 0.0, 0.5, 0.5, 0.0, 0.0]))
     assert row.times.tolist() == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0])
 
 
@@ -53,27 +55,29 @@ def test_rubato_is_followed() -> None:
     beats = np.cumsum(0.5 * np.exp(rng.normal(0, 0.12, 40)))
     between = (beats[:-1] + beats[1:]) / 2
     times = np.sort(np.concatenate([beats, between]))
-    row = follow(times, marks([0.0, 0.5] * 39 + [0.0]))
+    row = best_sequence(times, marks([0.0, 0.5] * 39 + [0.0]))
     assert row.times.tolist() == pytest.approx(beats.tolist())
 
 
 def test_ornaments_are_no_beats() -> None:
     times = np.array([0.0, 0.07, 0.5, 0.95, 1.0, 1.5, 2.0])
-    row = follow(times, marks([0.0, -1, 0.0, -1, 0.0, 0.0, 0.0]))
+    row = best_sequence(times, marks([0.0, -1, 0.0, -1, 0.0, 0.0, 0.0]))
     assert row.cluster.tolist() == [0, 2, 4, 5, 6]
 
 
 def test_a_known_length_of_the_beat_is_kept_to() -> None:
     times = np.arange(32) * 0.25
     uncertain = marks([0.0] * 32, period_s=0.35)
-    assert np.diff(follow(times, uncertain, 0.5).times).tolist() == pytest.approx([0.5] * 15)
-    assert np.diff(follow(times, uncertain, 0.25).times).tolist() == pytest.approx([0.25] * 31)
+    assert np.diff(best_sequence(times, uncertain, 0.5).times).tolist() == pytest.approx([0.5] * 15)
+    assert np.diff(best_sequence(times, uncertain, 0.25).times).tolist() == pytest.approx([0.25] * 31)
 
 
 def test_bars_are_counted_with_a_pick_up_and_a_change_of_meter() -> None:
     places = [(3, 3)] + [(3, n) for n in (1, 2, 3)] * 5 + [(2, n) for n in (1, 2)] * 7
     times = np.arange(len(places)) * 0.5
-    bars = count_bars(Row(times, np.arange(len(places))), times, marks([0.0] * len(places), places=places))
+    bars = count_bars(
+        BeatSequence(times, np.arange(len(places))), times, marks([0.0] * len(places), places=places)
+    )
     assert list(zip(bars.sizes.tolist(), bars.numbers.tolist(), strict=True)) == places
 
 
@@ -82,14 +86,16 @@ def test_one_wrong_downbeat_does_not_shift_the_bars() -> None:
     heard = list(places)
     heard[10], heard[11] = (4, 1), (4, 2)
     times = np.arange(len(places)) * 0.5
-    bars = count_bars(Row(times, np.arange(len(places))), times, marks([0.0] * len(places), places=heard))
+    bars = count_bars(
+        BeatSequence(times, np.arange(len(places))), times, marks([0.0] * len(places), places=heard)
+    )
     assert bars.numbers.tolist() == [n for _, n in places]
 
 
 def test_a_wanted_bar_is_counted_by_downbeats() -> None:
     places = [(4, n) for n in (1, 2, 3, 4)] * 5
     times = np.arange(20) * 0.5
-    bars = count_bars(Row(times, np.arange(20)), times, marks([0.0] * 20, places=places), sizes=(5,))
+    bars = count_bars(BeatSequence(times, np.arange(20)), times, marks([0.0] * 20, places=places), sizes=(5,))
     assert set(bars.sizes.tolist()) == {5}
     assert np.diff(np.flatnonzero(bars.numbers == 1)).min() > 1
 

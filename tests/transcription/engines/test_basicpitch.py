@@ -24,9 +24,9 @@ from transcription.engines.basicpitch import (
     WINDOW,
     BasicPitch,
     BasicPitchSettings,
-    Heard,
-    Ledger,
-    Pick,
+    FrameNote,
+    Posteriorgrams,
+    RemainingEnergy,
     at_model_rate,
     best_line,
     pick_notes,
@@ -163,7 +163,7 @@ def test_resampling_in_blocks_is_seamless(monkeypatch: pytest.MonkeyPatch) -> No
     assert np.abs(whole - blocks).max() < 1e-6
 
 
-def heard_frames(note: list[list[float]], onset: list[list[float]]) -> Heard:
+def heard_frames(note: list[list[float]], onset: list[list[float]]) -> Posteriorgrams:
     """Posteriorgrams of 88 pitches from the rows of the lowest two."""
     matrices = []
     for rows in (note, onset):
@@ -171,7 +171,7 @@ def heard_frames(note: list[list[float]], onset: list[list[float]]) -> Heard:
         matrix[:, :2] = rows
         matrices.append(matrix)
     frames = len(note)
-    return Heard(
+    return Posteriorgrams(
         *matrices,
         np.zeros((frames, 264), np.float32),
         np.zeros(frames, np.float32),
@@ -199,7 +199,7 @@ def test_a_strong_note_spends_its_neighbour() -> None:
 def test_ledger_searches_stop_before_the_last_frame() -> None:
     note = np.full((30, 88), 0.9, np.float32)
     note[20:] = 0.0
-    ledger = Ledger(note, 0.3, range(88))
+    ledger = RemainingEnergy(note, 0.3, range(88))
     assert ledger.forward(1, 0) == (29, 9)
     assert ledger.backward(20, 0) == (1, 0)
     ledger.spend(5, 10, 1)
@@ -207,7 +207,7 @@ def test_ledger_searches_stop_before_the_last_frame() -> None:
 
 
 picks = st.builds(
-    lambda start, length, pitch, strength: Pick(start, start + length, pitch, strength),
+    lambda start, length, pitch, strength: FrameNote(start, start + length, pitch, strength),
     st.integers(0, 60),
     st.integers(1, 30),
     st.integers(0, 87),
@@ -216,7 +216,7 @@ picks = st.builds(
 
 
 @given(st.lists(picks, max_size=12))
-def test_the_best_line_never_overlaps_and_invents_nothing(candidates: list[Pick]) -> None:
+def test_the_best_line_never_overlaps_and_invents_nothing(candidates: list[FrameNote]) -> None:
     line = best_line(candidates)
     assert all(earlier.end <= later.start for earlier, later in pairwise(line))
     for pick in line:
@@ -229,8 +229,11 @@ def test_the_best_line_never_overlaps_and_invents_nothing(candidates: list[Pick]
 
 
 def test_the_best_line_prefers_the_stronger_of_two_lines() -> None:
-    low, high = Pick(0, 20, 10, 0.5), Pick(0, 20, 22, 0.8)
-    assert best_line([low, high, Pick(18, 40, 12, 0.6)]) == [Pick(0, 18, 22, 0.8), Pick(18, 40, 12, 0.6)]
+    low, high = FrameNote(0, 20, 10, 0.5), FrameNote(0, 20, 22, 0.8)
+    assert best_line([low, high, FrameNote(18, 40, 12, 0.6)]) == [
+        FrameNote(0, 18, 22, 0.8),
+        FrameNote(18, 40, 12, 0.6),
+    ]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

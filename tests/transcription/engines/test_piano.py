@@ -14,7 +14,7 @@ from transkun.LayersTransformer import MultiHeadAttentionKernel, ScaledInnerProd
 
 from separation.audio import Audio
 from transcription.engines.piano import (
-    Interval,
+    NoteInterval,
     Piano,
     PianoSettings,
     as_notes,
@@ -112,12 +112,12 @@ def test_the_best_intervals_may_touch_but_not_overlap() -> None:
     assert best_intervals(torch.full((2, 3, 3), -1.0), [0, 0]) == [[], []]
 
 
-def interval(start: float, end: float, *, onset: bool = True, offset: bool = True) -> Interval:
-    return Interval(start, end, 60, 80, 0.9, onset, offset)
+def interval(start: float, end: float, *, onset: bool = True, offset: bool = True) -> NoteInterval:
+    return NoteInterval(start, end, 60, 80, 0.9, onset, offset)
 
 
 def test_a_note_seen_twice_is_one_and_takes_the_newer_view() -> None:
-    track: list[Interval] = []
+    track: list[NoteInterval] = []
     stitch(track, interval(1.0, 3.0, offset=False))
     stitch(track, interval(1.01, 4.0))
     assert track == [interval(1.01, 4.0)]
@@ -130,7 +130,7 @@ def test_a_note_cut_by_a_segment_is_finished_by_the_next() -> None:
 
 
 def test_a_tail_without_onset_is_no_note() -> None:
-    track: list[Interval] = []
+    track: list[NoteInterval] = []
     stitch(track, interval(0.0, 1.0, onset=False))
     assert track == []
 
