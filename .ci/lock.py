@@ -49,7 +49,7 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     run = closure(project["project"]["dependencies"] + extras["piano"] + project["build-system"]["requires"])
-    dev = closure(extras["dev"])
+    dev = closure(extras["dev"] + extras["docs"])
     for path, versions in (
         ("requirements.lock", run),
         ("requirements-dev.lock", {name: pin for name, pin in dev.items() if name not in run}),

@@ -7,11 +7,12 @@ word error rate only says that none was lost.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+import fullscore
 from evaluation.report import compare_run, summary
-from pipeline import Settings, transcribe
 from pipeline.benchmark.datasets import plain_references
 
 SONG = Path(__file__).resolve().parent / "auld-lang-syne.ogg"
@@ -22,11 +23,19 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="where the song's folder is made")
     out = parser.parse_args().out
     print(f"Transcribing {SONG.name}")
-    made = transcribe(SONG, out, Settings(lyrics=str(SONG.with_suffix(".txt"))), progress=say)
+    settings = fullscore.Settings(lyrics=str(SONG.with_suffix(".txt")))
+    made = fullscore.transcribe(SONG, out, settings, progress=say)
     for warning in made.warnings:
         print(f"  note: {warning}")
-    print(f"\nThe score: {made.musicxml}\n\nCompared with the example's reference:\n")
+    print("\nCompared with the example's reference:\n")
     print(summary(compare_run(made.folder, plain_references(SONG.with_suffix("")))))
+    command = os.path.relpath(Path(sys.executable).with_name("fullscore"))
+    print(f"\nThe score is in {made.folder}:")
+    print("  score.pdf                 to read")
+    print("  score.musicxml            to open in MuseScore, Dorico or Sibelius")
+    print("\nTry next:")
+    print(f"  {command} transcribe YOUR-SONG.mp3 -o {out.parent}")
+    print(f"  {command} ui              to hear it, read it and correct it in the browser")
 
 
 def say(stage: str, fraction: float, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line (DESIGN.md, section 4). Nothing heavy is imported before a command needs it.
+"""The command line (its contract: docs/architecture.md). Nothing heavy is imported before it is needed.
 
 Exit codes: 0 all done; 1 at least one song failed, or the one thing asked for could not be done;
 2 wrong usage.

@@ -54,9 +54,11 @@ class NoteEdit:
         if self.pitch is None and (self.to is None or self.offset is None):
             raise FullscoreError("a note that is added has a pitch, and an offset beside its onset")
         try:
-            for pitch in (self.pitch, self.to):
+            for name in ("pitch", "to"):
+                pitch = getattr(self, name)
                 if pitch is not None:
                     Note(self.onset, self.onset + 1 if self.offset is None else self.offset, index(pitch))
+                    object.__setattr__(self, name, index(pitch))  # a table's numbers can't be kept as JSON
         except (ValueError, TypeError) as error:
             raise FullscoreError("a note can't be corrected so: {error}", error=error) from error
 

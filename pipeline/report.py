@@ -1,4 +1,4 @@
-"""``report.json``: how a score came about, for people and programs (DESIGN.md, section 5)."""
+"""``report.json``: how a score came about, for people and programs (docs/architecture.md)."""
 
 from __future__ import annotations
 

@@ -150,6 +150,14 @@ def test_a_deleted_note_is_gone_everywhere_and_comes_back(at: Path) -> None:
     assert files(at) == before
 
 
+def test_an_edit_may_be_made_from_a_row_of_the_table_of_notes(at: Path) -> None:
+    before = Transcription(at / "scale", {}).notes
+    row = before.iloc[0]
+    edit = NoteEdit(row["stem"], row["onset"], row["pitch"], to=row["pitch"] + 1)
+    made = change(at, Corrections(notes=(edit,)))
+    assert made.notes["pitch"][0] == before["pitch"][0] + 1
+
+
 def test_edits_of_notes_are_made_one_after_the_other(at: Path) -> None:
     first, second, *_ = read_notes_json(at / "scale" / "notes.json")
     sharpened = NoteEdit("vocals", first.onset, 60, 61)
