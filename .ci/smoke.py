@@ -14,10 +14,11 @@ import sys
 from pathlib import Path
 
 import fullscore
+from fullscore.files import EXAMPLE
 from fullscore.fingerprint import OURS
 from notation.export import write_performance
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "auld-lang-syne.notes.csv"
+NOTES = EXAMPLE / "auld-lang-syne.notes.csv"
 
 
 def import_all() -> int:
@@ -33,7 +34,7 @@ def import_all() -> int:
 
 def main() -> None:
     print(f"{import_all()} modules and names are there")
-    with EXAMPLE.open(encoding="utf-8", newline="") as file:
+    with NOTES.open(encoding="utf-8", newline="") as file:
         notes = [
             fullscore.Note(
                 float(row["onset"]),

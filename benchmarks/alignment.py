@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.lyrics_timing import onset_scores, read_timed_words
+from fullscore.files import EXAMPLE
 from lyrics.activity import voiced_spans
 from lyrics.alignment import align
 from lyrics.layout import SheetLine, read_sheet
@@ -93,19 +94,18 @@ def bundled() -> Case:
     """The example of this repository: a synthetic singer with a band, and the notes it was made from."""
     from music21 import converter, note
 
-    folder = Path(__file__).resolve().parents[1] / "examples"
-    with (folder / "auld-lang-syne.notes.csv").open(newline="") as file:
+    with (EXAMPLE / "auld-lang-syne.notes.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["stem"] == "vocals"]
     notes = tuple(Note(float(row["onset"]), float(row["offset"]), int(row["midi"])) for row in rows)
-    voice = converter.parse(folder / "auld-lang-syne.musicxml").parts[0].stripTies().flatten().notes
+    voice = converter.parse(EXAMPLE / "auld-lang-syne.musicxml").parts[0].stripTies().flatten().notes
     written = [one for one in voice if isinstance(one, note.Note)]
     onsets = tuple(
         sung.onset
         for sung, one in zip(notes, written, strict=True)
         if one.lyrics and one.lyrics[0].syllabic in ("single", "begin")
     )
-    sheet = read_sheet(folder / "auld-lang-syne.txt")
-    return Case("Auld Lang Syne", "en", sheet, folder / "auld-lang-syne.ogg", onsets, notes)
+    sheet = read_sheet(EXAMPLE / "auld-lang-syne.txt")
+    return Case("Auld Lang Syne", "en", sheet, EXAMPLE / "auld-lang-syne.ogg", onsets, notes)
 
 
 def spread_evenly(sheet: Sequence[SheetLine], audio: Audio) -> tuple[float, ...]:

@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fullscore.files import PARTIAL
+from fullscore.files import EXAMPLE, PARTIAL
 from pipeline.workspace import STAGES_FOLDER
 
-EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-OPTIONS = ("--separator", "spectral", "--lyrics", str(EXAMPLES / "auld-lang-syne.txt"), "--offline")
+OPTIONS = ("--separator", "spectral", "--lyrics", str(EXAMPLE / "auld-lang-syne.txt"), "--offline")
 STAGES = ("audio", "separation", "notes", "performance", "beats", "lyrics", "score")
 POLL_S = 0.002
 
@@ -44,7 +43,7 @@ class Killed:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--song", type=Path, default=EXAMPLES / "auld-lang-syne.ogg")
+    parser.add_argument("--song", type=Path, default=EXAMPLE / "auld-lang-syne.ogg")
     parser.add_argument("--out", type=Path, default=Path("out/kill"))
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument(

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import soundfile
 
+from fullscore.files import EXAMPLE
 from separation.audio import decode
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "auld-lang-syne.ogg"
+TUNE = EXAMPLE / "auld-lang-syne.ogg"
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
 
 def write_song(path: Path, seconds: float) -> None:
     """The example again and again until ``seconds`` are full, as 16-bit FLAC."""
-    example = decode(EXAMPLE)
+    example = decode(TUNE)
     path.parent.mkdir(parents=True, exist_ok=True)
     wanted = round(seconds * example.sample_rate)
     with soundfile.SoundFile(path, "w", example.sample_rate, example.channels, "PCM_16") as file:

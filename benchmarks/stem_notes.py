@@ -26,6 +26,7 @@ import music21
 import numpy as np
 
 from benchmarks.rendering import SAMPLE_RATE, RenderedPart, performance, render
+from fullscore.files import EXAMPLE
 from separation.audio import Audio, decode
 from separation.engines.spectral import Spectral
 from separation.stems import Stems
@@ -34,7 +35,7 @@ from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
 from transcription.engines.singing import Singing
 from transcription.notes import Note
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "auld-lang-syne.ogg"
+SONG = EXAMPLE / "auld-lang-syne.ogg"
 SECONDS = 24.0
 QUARTER_S = 0.55  # of the scores, which have no tempo of their own
 BASS_LOWEST = 28  # E1
@@ -200,13 +201,13 @@ def recordings(data: Path, half: str) -> Iterator[Recording]:
         yield Recording(song.name, song.half, truth, mix, Stems(levelled))
     if half in ("check", "both"):
         truth = {stem: [] for stem in STEMS}
-        with open(EXAMPLE.with_suffix(".notes.csv"), encoding="utf-8") as file:
+        with open(SONG.with_suffix(".notes.csv"), encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if row["stem"] in truth:
                     truth[row["stem"]].append(
                         Note(float(row["onset"]), float(row["offset"]), int(row["midi"]))
                     )
-        yield Recording("the example", "check", truth, decode(EXAMPLE), None)
+        yield Recording("the example", "check", truth, decode(SONG), None)
 
 
 def at_level(sound: Audio, level_db: float) -> Audio:

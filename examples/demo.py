@@ -13,9 +13,10 @@ from pathlib import Path
 
 import fullscore
 from evaluation.report import compare_run, summary
+from fullscore.files import EXAMPLE
 from pipeline.benchmark.datasets import plain_references
 
-SONG = Path(__file__).resolve().parent / "auld-lang-syne.ogg"
+SONG = EXAMPLE / "auld-lang-syne.ogg"
 
 
 def main() -> None:

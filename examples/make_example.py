@@ -47,7 +47,7 @@ from music21 import (
 )
 from singer import Sung, sing
 
-HERE = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parents[1] / "fullscore" / "example"
 NAME = "auld-lang-syne"
 TITLE = "Auld Lang Syne"
 ARTIST = "Fullscore example (words: Robert Burns, tune: traditional)"
@@ -486,20 +486,20 @@ def main() -> None:
     samples = record(played, float(beats[-1]) + TAIL_S, rng)
 
     with soundfile.SoundFile(
-        HERE / f"{NAME}.ogg", "w", SAMPLE_RATE, 2, format="OGG", subtype="VORBIS", compression_level=0.4
+        FOLDER / f"{NAME}.ogg", "w", SAMPLE_RATE, 2, format="OGG", subtype="VORBIS", compression_level=0.4
     ) as file:
         file.title, file.artist = TITLE, ARTIST
         for start in range(0, len(samples), SAMPLE_RATE):  # libsndfile can't encode much more at once
             file.write(samples[start : start + SAMPLE_RATE])
-    reference_score(tones).write("musicxml", HERE / f"{NAME}.musicxml")
-    (HERE / f"{NAME}.txt").write_text(lyric_sheet(), encoding="utf-8")
+    reference_score(tones).write("musicxml", FOLDER / f"{NAME}.musicxml")
+    (FOLDER / f"{NAME}.txt").write_text(lyric_sheet(), encoding="utf-8")
     rows = sorted(
         (item.onset, item.offset, item.tone.pitch, item.tone.velocity, STEMS[item.tone.part])
         for item in played
     )
-    write_table(HERE / f"{NAME}.notes.csv", ("onset", "offset", "midi", "velocity", "stem"), rows)
+    write_table(FOLDER / f"{NAME}.notes.csv", ("onset", "offset", "midi", "velocity", "stem"), rows)
     counted = ((round(float(time), 4), (index - 1) % 4 + 1) for index, time in enumerate(beats[:-1]))
-    write_table(HERE / f"{NAME}.beats.csv", ("time", "number"), counted)
+    write_table(FOLDER / f"{NAME}.beats.csv", ("time", "number"), counted)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ AUDIO_SUFFIXES = (
 )  # fmt: skip
 """What recordings are told by among other files."""
 
+EXAMPLE = Path(__file__).with_name("example")
+"""The folder of the bundled song, with its truth beside it (examples/README.md)."""
+
 PARTIAL = ".partial-"
 """What the names of unfinished files begin with."""
 

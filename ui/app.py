@@ -22,6 +22,7 @@ import platformdirs
 
 from evaluation.kinds import KINDS
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 from pipeline import weights
 from ui import server, views
 from ui.controls import (
@@ -42,8 +43,8 @@ FONTS = ("system-ui", "sans-serif")  # no web fonts: the page works without inte
 CSS = server.STATIC / "page.css"
 ICON = server.STATIC / "icon.svg"
 
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "auld-lang-syne.ogg"
-EXAMPLE_WORDS = EXAMPLE.with_suffix(".txt")
+EXAMPLE_SONG = EXAMPLE / "auld-lang-syne.ogg"
+EXAMPLE_WORDS = EXAMPLE_SONG.with_suffix(".txt")
 
 SWEPT_EVERY_S = 600  # what was uploaded
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -51,7 +52,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 # A song that was handed in is opened by the page's own script, and that knows which song is open.
 OPEN = "(id) => { if (id) window.fullscore.open(id); }"
 NAMED = "(name, song, ...more) => [(Array.isArray(song) ? song[0] : song)?.orig_name ?? '', song, ...more]"
-WITH_SONG = "(song, ...more) => [window.fullscore.song(), ...more]"
+WITH_EXAMPLE_SONG = "(song, ...more) => [window.fullscore.song(), ...more]"
 
 
 def results_folder() -> Path:
@@ -138,7 +139,7 @@ def _transcribe_tab(jobs: Jobs) -> None:
                 )
             with gr.Row(elem_id="actions"):
                 start = gr.Button("Write the score", variant="primary", elem_id="start")
-                if EXAMPLE.is_file():
+                if EXAMPLE_SONG.is_file():
                     example = gr.Button("Try an example", elem_id="example")
             told = gr.HTML(elem_id="told")
         with gr.Column(scale=4, min_width=320):
@@ -178,14 +179,14 @@ def _transcribe_tab(jobs: Jobs) -> None:
 
     def hand_in_example(preset: str, words: str, options: Mapping[str, str], *values: Any) -> tuple[str, str]:
         words = words or EXAMPLE_WORDS.read_text(encoding="utf-8")
-        return hand_in(EXAMPLE.name, str(EXAMPLE), None, preset, words, options, *values)
+        return hand_in(EXAMPLE_SONG.name, str(EXAMPLE_SONG), None, preset, words, options, *values)
 
     shown = [told, opened]
     chosen = [preset, words, options, *controls]
     quiet = {"api_visibility": "private", "concurrency_limit": None, "show_progress": "hidden"}
     asked = start.click(hand_in, [name, song, recorded, *chosen], shown, js=NAMED, **quiet)
     asked.then(None, [opened], None, js=OPEN)
-    if EXAMPLE.is_file():
+    if EXAMPLE_SONG.is_file():
         example.click(hand_in_example, chosen, shown, **quiet).then(None, [opened], None, js=OPEN)
 
 
@@ -297,7 +298,7 @@ def _evaluate_tab(jobs: Jobs) -> None:
         compare_files,
         [song, kind, reference, estimate, *controls.values()],
         [result],
-        js=WITH_SONG,
+        js=WITH_EXAMPLE_SONG,
         api_visibility="private",
     )
 

@@ -122,7 +122,7 @@ PLAIN = {
 
 
 def plain(folder: Path) -> Iterator[DatasetSong]:
-    """A recording or MIDI file beside files of its name (:data:`PLAIN`), as in the project's ``examples``.
+    """A recording or MIDI file beside files of its name (:data:`PLAIN`), as in ``fullscore/example``.
 
     ``song.stems`` is a folder with vocals.flac, drums.flac and so on. Where a recording and a MIDI file
     have one name, the recording is the song.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import av
 import numpy as np
 
@@ -11,10 +9,10 @@ from evaluation.key import read_key
 from evaluation.meter import read_meter
 from evaluation.notes import read_notes
 from evaluation.scorefile import read_musicxml, read_score
+from fullscore.files import EXAMPLE
 from transcription.beat_files import read_beats
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples"
-SONG = FOLDER / "auld-lang-syne.ogg"
+SONG = EXAMPLE / "auld-lang-syne.ogg"
 
 
 def test_the_recording_is_small_and_as_long_as_its_beats() -> None:

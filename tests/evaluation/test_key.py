@@ -19,8 +19,9 @@ from evaluation.key import (
     throughout,
 )
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"  # in F major
+TUNE = EXAMPLE / "auld-lang-syne.musicxml"  # in F major
 
 KEYS = st.builds(KeyLabel, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian", "other"]))
 
@@ -37,7 +38,7 @@ KEYS = st.builds(KeyLabel, st.integers(0, 11), st.sampled_from(["major", "minor"
 )
 def test_keys_by_their_kinship(tmp_path: Path, estimate: str, score: float, kinship: str) -> None:
     (tmp_path / "report.json").write_text(json.dumps({"key": estimate}), encoding="utf-8")
-    scores = evaluate_key(EXAMPLE, tmp_path)
+    scores = evaluate_key(TUNE, tmp_path)
     assert scores[WEIGHTED_SCORE] == score
     assert [name for name in ("Correct", "Fifth", "Relative", "Parallel", "Other") if scores[name]] == [
         kinship
@@ -112,10 +113,10 @@ def one_bar(attributes: str) -> str:
 def test_a_reference_without_a_mode_has_but_a_signature(tmp_path: Path) -> None:
     path = tmp_path / "a.musicxml"
     path.write_text(one_bar("<key><fifths>-1</fifths></key>"), encoding="utf-8")
-    scores = evaluate_key(path, EXAMPLE)
+    scores = evaluate_key(path, TUNE)
     assert {name for name, value in scores.items() if value is not None} == {SIGNATURE, THROUGHOUT}
     assert (scores[SIGNATURE], scores[THROUGHOUT]) == (1.0, 1.0)
-    assert evaluate_key(EXAMPLE, path)[WEIGHTED_SCORE] == 1.0
+    assert evaluate_key(TUNE, path)[WEIGHTED_SCORE] == 1.0
 
 
 def test_signatures_throughout_by_hand() -> None:
@@ -146,7 +147,7 @@ def test_what_has_no_key_is_refused(tmp_path: Path, name: str, text: str, reason
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     with pytest.raises(FullscoreError, match=reason):
-        evaluate_key(EXAMPLE, path)
+        evaluate_key(TUNE, path)
 
 
 @pytest.mark.data

@@ -25,6 +25,7 @@ from evaluation.lyrics import (
     tokenise,
 )
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 
 REFERENCE = (
     "Should auld acquaintance be forgot,\nAnd never brought to mind?\n\nFor auld lang syne (my dear)\n"
@@ -124,12 +125,12 @@ def test_the_forms_of_a_text(tmp_path: Path) -> None:
         assert (scores["WER_case"], scores["F1_line"], scores["F1_sect"], scores["F1_pare"]) == (0, 1, 1, 1)
 
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.txt"
+TUNE = EXAMPLE / "auld-lang-syne.txt"
 
 
 def test_words_under_the_notes() -> None:
     """The score of the example has all words of its sheet, on one line."""
-    scores = evaluate_lyrics(EXAMPLE, EXAMPLE.with_suffix(".musicxml"), LyricsSettings())
+    scores = evaluate_lyrics(TUNE, TUNE.with_suffix(".musicxml"), LyricsSettings())
     assert (scores["WER"], scores["F1_punc"], scores["R_line"]) == (0.0, 1.0, 0.0)
 
 

@@ -5,8 +5,9 @@ import pytest
 
 from evaluation.meter import THROUGHOUT, TIME_SIGNATURE, evaluate_meter, read_meter
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
+TUNE = EXAMPLE / "auld-lang-syne.musicxml"
 
 
 def score(path: Path, *meters: str) -> Path:
@@ -32,7 +33,7 @@ def test_the_first_and_all_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("written", "same"), [("4/4", 1.0), ("2/2", 0.0), ("3/4", 0.0)])
 def test_a_run_against_a_score(tmp_path: Path, written: str, same: float) -> None:
     (tmp_path / "report.json").write_text(json.dumps({"time_signature": written}), encoding="utf-8")
-    assert evaluate_meter(EXAMPLE, tmp_path) == {TIME_SIGNATURE: same}
+    assert evaluate_meter(TUNE, tmp_path) == {TIME_SIGNATURE: same}
 
 
 def test_sums_and_words(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_sums_and_words(tmp_path: Path) -> None:
 def test_what_has_no_meter_is_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(FullscoreError, match=reason):
-        evaluate_meter(EXAMPLE, tmp_path / name)
+        evaluate_meter(TUNE, tmp_path / name)
 
 
 @pytest.mark.data

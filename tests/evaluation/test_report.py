@@ -8,11 +8,12 @@ import pytest
 from evaluation.notes import read_notes
 from evaluation.report import compare_run, evaluate, mean_scores, summary, table
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 from transcription.beat_files import read_beats
 from transcription.notes import Note
 from transcription.notes_io import write_notes_json
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne"
+TUNE = EXAMPLE / "auld-lang-syne"
 
 _REFERENCES = (
     ("notes", ".notes.csv"),
@@ -110,22 +111,22 @@ def test_the_table_shows_undefined_values_counts_and_stems() -> None:
 
 def test_a_faultless_run_of_the_example(tmp_path: Path) -> None:
     """A folder with the reference's own notes, beats, words and score, but for the missing bass."""
-    table_of_notes = read_notes(EXAMPLE.with_suffix(".notes.csv"))
+    table_of_notes = read_notes(TUNE.with_suffix(".notes.csv"))
     pitches = [round(69 + 12 * math.log2(hz / 440)) for hz in table_of_notes.pitches_hz]
     notes = zip(table_of_notes.intervals.tolist(), pitches, table_of_notes.stems, strict=True)
     heard = [Note(on, off, pitch, stem=stem) for (on, off), pitch, stem in notes if stem != "bass"]
     write_notes_json(heard, tmp_path / "notes.json")
-    beats = read_beats(EXAMPLE.with_suffix(".beats.csv"))
+    beats = read_beats(TUNE.with_suffix(".beats.csv"))
     report = {
         "key": "F major",
         "time_signature": "4/4",
         "beats": {"times": beats.times.tolist(), "numbers": beats.numbers},
     }
     (tmp_path / "report.json").write_text(json.dumps(report), encoding="utf-8")
-    shutil.copy(EXAMPLE.with_suffix(".txt"), tmp_path / "lyrics.txt")
-    shutil.copy(EXAMPLE.with_suffix(".musicxml"), tmp_path / "score.musicxml")
+    shutil.copy(TUNE.with_suffix(".txt"), tmp_path / "lyrics.txt")
+    shutil.copy(TUNE.with_suffix(".musicxml"), tmp_path / "score.musicxml")
 
-    compared = compare_run(tmp_path, {kind: EXAMPLE.with_suffix(suffix) for kind, suffix in _REFERENCES})
+    compared = compare_run(tmp_path, {kind: TUNE.with_suffix(suffix) for kind, suffix in _REFERENCES})
     bass = table_of_notes.stems.count("bass")
     assert compared["notes"]["Precision"] == 1.0
     assert compared["notes"]["Recall"] == 1 - bass / len(pitches)

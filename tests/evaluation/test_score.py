@@ -16,10 +16,11 @@ from evaluation.score import (
     written_scores,
 )
 from evaluation.scoremodel import Score, ScoreChord
+from fullscore.files import EXAMPLE
 from notation.musicxml_reader import XmlBar, XmlNote, XmlSyllable
 from tests.evaluation.musicxml import attributes, barline, note, write
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "auld-lang-syne.musicxml"
+TUNE = EXAMPLE / "auld-lang-syne.musicxml"
 
 
 def line(*names: str, words: tuple[str, ...] = (), start: int = 0, length: Fraction = Fraction(1)) -> Score:
@@ -153,7 +154,7 @@ def test_signatures_on_the_aligned_time() -> None:
 
 
 def test_a_score_equals_itself() -> None:
-    scores = evaluate_score(EXAMPLE, EXAMPLE)
+    scores = evaluate_score(TUNE, TUNE)
     assert set(MAIN) <= set(MEANINGS)
     assert set(MEANINGS) <= set(scores)
     none_wrong = [
@@ -180,9 +181,9 @@ def test_repeats_are_played_out_where_the_other_score_has_them_written_out(tmp_p
 @pytest.mark.parametrize("bars", [[], [attributes() + note("r", 4)], [attributes() + note("C4", 4)]])
 def test_empty_and_tiny_scores_have_defined_values(tmp_path: Path, bars: list[str]) -> None:
     path = write(tmp_path / "score.musicxml", bars)
-    for pair in ((EXAMPLE, path), (path, EXAMPLE), (path, path)):
+    for pair in ((TUNE, path), (path, TUNE), (path, path)):
         scores = evaluate_score(*pair)
         assert all(value is None or value == value for value in scores.values())
-    scores = evaluate_score(EXAMPLE, path)
+    scores = evaluate_score(TUNE, path)
     assert scores["Key signature throughout"] == scores["Underlay_Recall"] == scores["Chord_root"] == 0
-    assert evaluate_score(path, EXAMPLE)["Underlay_F-measure"] is None
+    assert evaluate_score(path, TUNE)["Underlay_F-measure"] is None

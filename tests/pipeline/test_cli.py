@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from fullscore.files import EXAMPLE
 from pipeline.cli import DONE, FAILED, WRONG_USAGE, main
 
 RATE = 22050
@@ -238,8 +239,7 @@ def test_odd_recordings_become_sound_scores(
 
 
 def test_evaluate_prints_one_json_object(capsys: Heard) -> None:
-    examples = Path(__file__).resolve().parents[2] / "examples"
-    beats = str(examples / "auld-lang-syne.beats.csv")
+    beats = str(EXAMPLE / "auld-lang-syne.beats.csv")
     assert main(["evaluate", "beats", beats, beats, "--json"]) == DONE
     assert json.loads(capsys.readouterr().out)["F-measure"] == 1.0
 

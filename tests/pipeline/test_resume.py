@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from benchmarks.kill import EXAMPLES, kill_in_each
+from benchmarks.kill import kill_in_each
+from fullscore.files import EXAMPLE
 from separation.audio import decode
 
 SECONDS = 6.0
@@ -15,7 +16,7 @@ SECONDS = 6.0
 
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_files_of_an_undisturbed_one(tmp_path: Path) -> None:
-    example = decode(EXAMPLES / "auld-lang-syne.ogg")
+    example = decode(EXAMPLE / "auld-lang-syne.ogg")
     song = tmp_path / "cut.wav"
     soundfile.write(song, example.samples[:, : round(SECONDS * example.sample_rate)].T, example.sample_rate)
     runs = {

@@ -9,6 +9,7 @@ import pytest
 
 from evaluation.kinds import KINDS
 from fullscore.errors import FullscoreError
+from fullscore.files import EXAMPLE
 from pipeline.benchmark.datasets import FINDERS, PLAIN, find_songs, plain_references
 
 EXPECTED = {  # what the evaluation data holds: how many songs of a layout, and the kinds of each
@@ -55,11 +56,10 @@ def test_what_a_run_made_is_no_song(tmp_path: Path) -> None:
 
 
 def test_the_example_is_in_the_plain_layout() -> None:
-    examples = Path(__file__).resolve().parents[3] / "examples"
-    (song,) = find_songs(examples)
+    (song,) = find_songs(EXAMPLE)
     assert song.name == "auld-lang-syne"
     assert set(song.references) == {"notes", "beats", "lyrics", "score", "key", "meter"}
-    assert plain_references(examples / "auld-lang-syne") == song.references
+    assert plain_references(EXAMPLE / "auld-lang-syne") == song.references
 
 
 @pytest.mark.parametrize("folder", ["empty", "missing"])
