@@ -26,7 +26,7 @@ import os
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -146,6 +146,10 @@ def served(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[str
             thread.join()
 
 
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a function with its arguments outside the event loop."""
+
+
 def _songs(jobs: Jobs) -> APIRouter:
     """The routes of songs."""
     songs = APIRouter(prefix="/songs/{id}")
@@ -155,18 +159,15 @@ def _songs(jobs: Jobs) -> APIRouter:
     async def in_thread(function: Callable[..., Any], *given: Any, **more: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(heavy, lambda: function(*given, **more))
 
-    async def shown(request: Request, id: str, function: str, media: str, **given: Any) -> Response:
-        tag = f'W/"{jobs.state(id).version}"'
-        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers=headers)
-        found = await in_thread(views.get, id, function, **given)
-        if media == "application/json":
-            if "gzip" in request.headers.get("accept-encoding", ""):
-                headers["Content-Encoding"] = "gzip"
-            else:
-                found = gzip.decompress(found)
-        return Response(found, media_type=media, headers=headers)
+    _add_state(songs, jobs, in_thread)
+    _add_views(songs, jobs, views, in_thread)
+    _add_sounds(songs, jobs, views, in_thread)
+    _add_files(songs, jobs, views, in_thread)
+    return songs
+
+
+def _add_state(songs: APIRouter, jobs: Jobs, in_thread: InThread) -> None:
+    """How a song is, and what changes it."""
 
     @songs.get("/state.json")
     def state(id: str) -> JSONResponse:
@@ -180,6 +181,38 @@ def _songs(jobs: Jobs) -> APIRouter:
     @songs.get("/report.json")
     def report(id: str) -> FileResponse:
         return _made(jobs, id, "report.json")
+
+    @songs.post("/corrections")
+    async def corrections(request: Request, id: str) -> JSONResponse:
+        jobs.state(id)
+        edits = await _edits(request)
+        try:
+            return _state(await in_thread(jobs.correct, id, edits))
+        except UnknownSong:
+            raise
+        except FullscoreError as error:
+            raise HTTPException(422, sentence(error)) from error
+
+    @songs.post("/cancel")
+    async def cancel(id: str) -> JSONResponse:
+        return _state(await in_thread(jobs.cancel, id))
+
+
+def _add_views(songs: APIRouter, jobs: Jobs, views: _Views, in_thread: InThread) -> None:
+    """What is drawn of a song."""
+
+    async def shown(request: Request, id: str, function: str, media: str, **given: Any) -> Response:
+        tag = f'W/"{jobs.state(id).version}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(status_code=304, headers=headers)
+        found = await in_thread(views.get, id, function, **given)
+        if media == "application/json":
+            if "gzip" in request.headers.get("accept-encoding", ""):
+                headers["Content-Encoding"] = "gzip"
+            else:
+                found = gzip.decompress(found)
+        return Response(found, media_type=media, headers=headers)
 
     @songs.get("/lyrics.json")
     async def lyrics(request: Request, id: str) -> Response:
@@ -205,6 +238,10 @@ def _songs(jobs: Jobs) -> APIRouter:
     @songs.get("/spectrogram/{stem}.png")
     async def spectrogram(request: Request, id: str, stem: str) -> Response:
         return await shown(request, id, SPECTROGRAM, "image/png", stem=_stem(jobs, id, stem))
+
+
+def _add_sounds(songs: APIRouter, jobs: Jobs, views: _Views, in_thread: InThread) -> None:
+    """What is played of a song."""
 
     async def sound(id: str, name: str) -> Path:
         if name == SCORE:
@@ -236,6 +273,10 @@ def _songs(jobs: Jobs) -> APIRouter:
         # The player names the version of the track in the address.
         return Response(found, media_type="audio/flac", headers={"Cache-Control": "private, max-age=86400"})
 
+
+def _add_files(songs: APIRouter, jobs: Jobs, views: _Views, in_thread: InThread) -> None:
+    """What is taken home of a song."""
+
     @songs.get("/files/{name:path}")
     async def file(id: str, name: str) -> FileResponse:
         known = jobs.state(id)
@@ -252,23 +293,6 @@ def _songs(jobs: Jobs) -> APIRouter:
         title = jobs.state(id).title
         path = Path(os.fsdecode(await in_thread(views.get, id, ZIP)))
         return _file(path, filename=name_of(title, "score.zip"))
-
-    @songs.post("/corrections")
-    async def corrections(request: Request, id: str) -> JSONResponse:
-        jobs.state(id)
-        edits = await _edits(request)
-        try:
-            return _state(await in_thread(jobs.correct, id, edits))
-        except UnknownSong:
-            raise
-        except FullscoreError as error:
-            raise HTTPException(422, sentence(error)) from error
-
-    @songs.post("/cancel")
-    async def cancel(id: str) -> JSONResponse:
-        return _state(await in_thread(jobs.cancel, id))
-
-    return songs
 
 
 class _Views:

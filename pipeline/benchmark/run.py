@@ -106,6 +106,37 @@ def run_benchmark(
         raise FullscoreError(
             "can't write to {out} ({reason})", Remedy("choose output"), out=out, reason=error.strerror
         ) from error
+    results = _about(name, settings, own_words, peers)
+    for peer, about in results["peers"].items():
+        if about["lacking"]:
+            say(f"{peer} is left out: it {about['lacking']}")
+    jobs = [
+        Job(
+            data=folder.resolve(),
+            name=song.name,
+            out=out.resolve(),
+            folder=folders[song.name],
+            fingerprint=_fingerprint(song, results),
+            settings=settings,
+            own_words=own_words,
+            peers=tuple(peers),
+            force=force,
+        )
+        for song in songs
+    ]
+    rows = _rows(songs, jobs, chosen, say)
+    results["corpus"] = _corpus(songs, rows, results, out, folders)
+    results["costs"] = _costs(rows)
+    results["songs"] = rows
+    write_json(results, out / "results.json")
+    comparison = compare_results(results, other) if other is not None else None
+    write_tables(results, comparison, out / "results.md")
+    write_page(results, comparison, out, out / "report.html")
+    return results
+
+
+def _about(name: str, settings: Settings, own_words: bool, peers: Sequence[str]) -> Results:
+    """What ``results.json`` says of the run itself."""
     versions = {"fullscore": version("fullscore"), "python": platform.python_version()}
     told = {
         peer: {
@@ -120,48 +151,36 @@ def run_benchmark(
         "time_signature": str(settings.time_signature or "") or None,
         "options": [list(option) for option in settings.options],
     }
-    results: Results = {
+    return {
         "format": FORMAT,
         "name": name,
         "settings": {**shown, "own_words": own_words},
         "versions": {**versions, **package_versions()},
         "peers": told,
     }
-    for peer, about in told.items():
-        if about["lacking"]:
-            say(f"{peer} is left out: it {about['lacking']}")
+
+
+def _rows(
+    songs: Sequence[DatasetSong],
+    jobs: Sequence[Job],
+    chosen: Sequence[DatasetSong],
+    say: Callable[[str], None],
+) -> dict[str, Row]:
+    """The rows by song: those of the ``chosen`` ones made where they aren't kept, of the others kept ones."""
     rows: dict[str, Row] = {}
     count = 0
-    for song in songs:
-        job = Job(
-            data=folder.resolve(),
-            name=song.name,
-            out=out.resolve(),
-            folder=folders[song.name],
-            fingerprint=_fingerprint(song, results),
-            settings=settings,
-            own_words=own_words,
-            peers=tuple(peers),
-            force=force,
-        )
+    for song, job in zip(songs, jobs, strict=True):
         row = _kept(job)
         if song in chosen:
             count += 1
-            done_before = row is not None and not row["failed"] and not force
+            done_before = row is not None and not row["failed"] and not job.force
             if row is None or not done_before:
                 row = _in_a_process(song, job)
             state = f"failed: {row['failed']}" if row["failed"] else f"{_seconds(row):.1f} s"
             say(f"{count}/{len(chosen)} {song.name}: {'done before' if done_before else state}")
         if row is not None:
             rows[song.name] = row
-    results["corpus"] = _corpus(songs, rows, results, out, folders)
-    results["costs"] = _costs(rows)
-    results["songs"] = rows
-    write_json(results, out / "results.json")
-    comparison = compare_results(results, other) if other is not None else None
-    write_tables(results, comparison, out / "results.md")
-    write_page(results, comparison, out, out / "report.html")
-    return results
+    return rows
 
 
 def read_results(path: Path) -> Results:

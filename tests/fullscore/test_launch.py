@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
 from pathlib import Path
 
 from fullscore.launch import command
@@ -28,3 +29,17 @@ def test_the_arguments_and_the_exit_code_are_the_programs(tmp_path: Path) -> Non
     )
     assert done.returncode == 1
     assert "out.txt" in done.stderr
+
+
+def test_every_package_is_installed() -> None:
+    root = Path(__file__).resolve().parents[2]
+    listed = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+        "packages"
+    ]
+    top = {name for name in listed if "." not in name}
+    there = {
+        file.parent.relative_to(root).as_posix().replace("/", ".")
+        for name in top
+        for file in (root / name).rglob("__init__.py")
+    }
+    assert set(listed) == there
