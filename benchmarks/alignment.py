@@ -1,13 +1,13 @@
 """How well lyric sheets are set to time without weights: word onset errors, and the syllable counts.
 
-    python -m benchmarks.alignment [--data ../shared/data] [--cache FOLDER]
+    python -m benchmarks.alignment [--data ../shared/data] [--cache FOLDER] [--separator NAME]
 
 For each song and each kind of notes the table has the measures of ``fullscore evaluate lyrics-timing``:
 mean (aae) and median (mae) absolute error of the words' onsets in seconds, the share within 0.3 s (pc) and
 that of the time spent at the right word (pcs); the share within 1 s, and the seconds it took. Beside it the
 baseline, words spread evenly (by letters) over the time in which there is sound. "true" notes are the
 annotated ones, without the sound; "sung" are those of transcription.engines.singing on the mix as it is; "no"
-notes leaves the mix alone to go by. A good vocal stem would be easier than these mixes.
+notes leaves the mix alone to go by. With a separator, its vocal stem is gone by, too.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from lyrics.activity import voiced_spans
 from lyrics.alignment import align
 from lyrics.layout import SheetLine, read_sheet
 from lyrics.syllables import syllabify
+from pipeline.plan import load_engine
 from separation.audio import Audio, decode
 from transcription.notes import Note
 
@@ -120,8 +121,8 @@ def spread_evenly(sheet: Sequence[SheetLine], audio: Audio) -> tuple[float, ...]
     )
 
 
-def heard_notes(case: Case, audio: Audio, cache: Path | None) -> tuple[Note, ...]:
-    kept = cache / f"sung-{case.name}.pickle" if cache else None
+def heard_notes(name: str, audio: Audio, cache: Path | None) -> tuple[Note, ...]:
+    kept = cache / f"sung-{name}.pickle" if cache else None
     if kept and kept.is_file():
         stored: tuple[Note, ...] = pickle.loads(kept.read_bytes())
         return stored
@@ -137,14 +138,16 @@ def row(label: str, onsets: Sequence[float], truth: Sequence[float]) -> str:
     pair = (np.asarray(truth), np.asarray(onsets))
     scores = {**onset_scores(*pair), "<=1 s": onset_scores(*pair, tolerance=1.0)["pc"]}
     figures = ("–" if (value := scores[name]) is None else f"{value:.2f}" for name in SHOWN)
-    return f"{label:34s} " + " ".join(f"{figure:>7s}" for figure in figures)
+    return f"{label:44s} " + " ".join(f"{figure:>7s}" for figure in figures)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--separator", help="align on its vocal stem, too")
     parser.add_argument("--cache", type=Path, help="folder that keeps the heard notes between runs")
     arguments = parser.parse_args()
+    separator = load_engine(arguments.separator) if arguments.separator else None
     songs = [ultrastar(arguments.data, name) for name in ULTRASTAR]
     print("words with as many syllables as sung:")
     for case, sung in songs:
@@ -155,22 +158,26 @@ def main() -> None:
             if len(syllabify(word, "en")) != len(parts)
         ]
         print(f"  {case.name}: {1 - len(wrong) / len(words):.3f} of {len(words)}; {', '.join(wrong)}")
-    print(f"\n{'word onsets':34s} " + " ".join(f"{name:>7s}" for name in SHOWN))
+    print(f"\n{'word onsets':44s} " + " ".join(f"{name:>7s}" for name in SHOWN))
     for case in [*(case for case, _ in songs), fantasma(arguments.data), bundled()]:
         if case.onsets is None:
             continue
         audio = decode(case.audio)
         print(row(f"{case.name}, evenly spread", spread_evenly(case.sheet, audio), case.onsets))
-        kinds = {"true": case.notes, "sung": heard_notes(case, audio, arguments.cache), "no": ()}
-        for kind, notes in kinds.items():
-            if notes is not None:
-                began = time.perf_counter()
-                lyrics = align(case.sheet, notes, None if kind == "true" else audio, case.language)
-                seconds = time.perf_counter() - began
-                onsets = [word.onset for word in lyrics.words]
-                print(
-                    row(f"{case.name}, {kind} notes ({len(notes)})", onsets, case.onsets), f" {seconds:.1f} s"
-                )
+        heard = {"": audio}
+        if separator is not None:
+            heard[f", {arguments.separator}"] = separator(audio)["vocals"]
+        trials = [("true", "", case.notes, None)] if case.notes is not None else []
+        for source, sound in heard.items():
+            sung = heard_notes(f"{case.name}{source}", sound, arguments.cache)
+            trials += [("sung", source, sung, sound), ("no", source, (), sound)]
+        for kind, source, notes, sound in trials:
+            began = time.perf_counter()
+            lyrics = align(case.sheet, notes, sound, case.language)
+            seconds = time.perf_counter() - began
+            onsets = [word.onset for word in lyrics.words]
+            label = f"{case.name}{source}, {kind} notes ({len(notes)})"
+            print(row(label, onsets, case.onsets), f" {seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m benchmarks.drums [--data FOLDER] [--each]
 
 mir_eval's onset F (within 50 ms) for kick, snare and hi-hat, and for these three pooled ("all"). On MDB
-Reggae (MDB Drums): the drum stem, the full mix, and the drum stem of the separator that needs no
-weights. As that is a single recording, also on rhythms rendered with seven drum kits of the
+Reggae (MDB Drums): the drum stem, the full mix, and the drum stems of the separators that need no
+download. As that is a single recording, also on rhythms rendered with seven drum kits of the
 General MIDI soundfont inside ``pretty_midi``, dry and with guitar, bass and electric piano, with
 human timing and loudness. ``--each`` prints every rendering.
 """
@@ -23,6 +23,7 @@ import pretty_midi
 import tinysoundfont
 
 from fullscore.errors import FullscoreError
+from pipeline.plan import load_engine
 from separation.audio import Audio, decode
 from transcription.engines.drums import Drums
 
@@ -96,14 +97,13 @@ def mdb_reggae(data: Path) -> Iterator[Recording]:
     mix = decode(folder / "audio/full_mix/MusicDelta_Reggae_MIX.flac")
     yield Recording("MDB Reggae, drum stem", "", decode(stems / "MusicDelta_Reggae_STEM_01.flac"), strokes)
     yield Recording("MDB Reggae, mix", "", mix, strokes)
-    from separation import SEPARATORS
-
-    try:
-        yield Recording(
-            "MDB Reggae, spectral drums", "", SEPARATORS["spectral"].load()()(mix)["drums"], strokes
-        )
-    except (FullscoreError, ImportError) as problem:
-        print(f"no spectral separation: {problem}")
+    for separator in ("spectral", "spleeter"):
+        try:
+            drums = load_engine(separator)(mix)["drums"]
+        except FullscoreError as problem:
+            print(f"no separation by {separator}: {problem}")
+        else:
+            yield Recording(f"MDB Reggae, {separator} drums", "", drums, strokes)
 
 
 def rhythm_events(

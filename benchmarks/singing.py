@@ -4,7 +4,7 @@
 
 vocadito_1 (solo voice, two annotators): mir_eval's F with onsets within 50 ms and pitch within 50
 cents, without and with offsets (20 %), and with onsets within 100 ms. The UltraStar songs are
-measured on the mix and on the vocal stem of the separator that needs no weights. Their notes lie on a
+measured on the mix and on the vocal stems of the separators that need no download. Their notes lie on a
 grid, about 60 ms before the sound (LAG_S), and in a nominal octave: pitches are folded into one octave.
 ``found`` is the share of a sung note's time in which a note of its pitch class sounds.
 """
@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fullscore.errors import FullscoreError
+from pipeline.plan import load_engine
 from separation.audio import Audio, decode
 from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
 from transcription.engines.singing import Singing
@@ -71,20 +72,13 @@ def recordings(data: Path) -> Iterator[Recording]:
         mix = decode(ultrastar / "Creative Commons" / song / "audio.mp3")
         name = song.split(" - ")[1]
         yield Recording(f"{name}, mix", mix, (truth,))
-        vocals = spectral_vocals(mix)
-        if vocals is not None:
-            yield Recording(f"{name}, spectral vocals", vocals, (truth,))
-
-
-def spectral_vocals(mix: Audio) -> Audio | None:
-    """The vocal stem of the separator without weights; None where it is not to be had."""
-    from separation import SEPARATORS
-
-    try:
-        return SEPARATORS["spectral"].load()()(mix)["vocals"]
-    except (FullscoreError, ImportError) as problem:
-        print(f"no spectral separation: {problem}")
-        return None
+        for separator in ("spectral", "spleeter"):
+            try:
+                vocals = load_engine(separator)(mix)["vocals"]
+            except FullscoreError as problem:
+                print(f"no separation by {separator}: {problem}")
+            else:
+                yield Recording(f"{name}, {separator} vocals", vocals, (truth,))
 
 
 def fold(pitches: Floats) -> Floats:

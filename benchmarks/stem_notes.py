@@ -1,6 +1,6 @@
-"""How well notes are found in stems, from the separator that needs no weights.
+"""How well notes are found in stems, from the separators that need no download.
 
-    python -m benchmarks.stem_notes [--data ../shared/data] [--half tuning|check|both] [--true-stems]
+    python -m benchmarks.stem_notes [--data ../shared/data] [--half HALF] [--separator NAME | --true-stems]
 
 Songs of the evaluation data are arranged for a melody, chords, a bass and drums, rendered with General
 MIDI sounds (24 s each), mixed, separated, and each stem is transcribed with its own settings; ``in mix`` is
@@ -27,8 +27,8 @@ import numpy as np
 
 from benchmarks.rendering import SAMPLE_RATE, RenderedPart, performance, render
 from fullscore.files import EXAMPLE
+from pipeline.plan import load_engine
 from separation.audio import Audio, decode
-from separation.engines.spectral import Spectral
 from separation.stems import Stems
 from transcription.accompaniment import accompaniment
 from transcription.engines.basicpitch import BasicPitch, BasicPitchSettings
@@ -232,15 +232,14 @@ def score(truth: Sequence[Note], heard: Sequence[Note], fold: bool = False) -> t
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="F of the notes of stems that were separated without a network"
-    )
+    parser = argparse.ArgumentParser(description="F of the notes of stems")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--half", choices=("tuning", "check", "both"), default="both")
+    parser.add_argument("--separator", default="spectral")
     parser.add_argument("--true-stems", action="store_true", help="transcribe the sounds before the mix")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="music21")
-    separator = Spectral()
+    separator = load_engine(arguments.separator)
     engines: dict[str, Callable[[Audio], tuple[Note, ...]]] = {
         "vocals": Singing(),
         "bass": BasicPitch(BasicPitchSettings.for_stem("bass")),

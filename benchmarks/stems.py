@@ -1,12 +1,16 @@
-"""How well the separators without weights (and Demucs, where its weights are) take two songs apart.
+"""How well the separators without a download (and Demucs, where its weights are) take two songs apart.
 
-    python -m benchmarks.stems [--data FOLDER] [--htdemucs FOLDER] [--speed | --museval]
+    OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE python -m benchmarks.stems [--data FOLDER] [--htdemucs FOLDER]
+    python -m benchmarks.stems --speed | --museval
 
 The songs are MDB Reggae (stems of MedleyDB) and Music Delta 80s Rock (an excerpt of MUSDB18). SDR in dB as
-`fullscore evaluate stems` gives it, twice: over the whole song (Sound Demixing challenge) and as in the SiSEC
-campaigns, the median over seconds of BSS Eval v4; then SIR, SAR and SI-SDR, means over the stems. The mix
-itself as the estimate of every stem is the baseline. Sum: relative error of the sum of the stems against the
-mix. Demucs was trained on MDB Reggae: its figure there says nothing about other songs.
+`fullscore evaluate stems` gives it, twice: over the whole song (Sound Demixing challenge) and as in the
+SiSEC campaigns, the median over seconds of BSS Eval v4; then SIR, SAR and SI-SDR, means over the stems. The
+mix itself as the estimate of every stem is the baseline. Seconds, of the clock and of the processor, are for
+one second of song (threads that spin while they wait would take the processor's, hence the environment
+above; of songs as short as these, spleeter's segments of 12 s hear much that is padding). Sum: relative
+error of the sum of the stems against the mix. Demucs was trained on MDB Reggae: its figure there says
+nothing about other songs.
 
 ``--speed`` times Demucs instead, on a network of htdemucs' size with random weights (which take as long as
 trained ones), and shows how far bfloat16 is from float32. ``--museval`` compares `evaluate stems` with the
@@ -26,10 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from evaluation.stems import BSS_EVAL, bss_eval, evaluate_stems, stem_scores
 from fullscore.engines import silent
+from pipeline.plan import load_engine
+from separation import SEPARATORS
 from separation.audio import SAMPLE_RATE, Audio, decode, write_flac
+from separation.devices import has_bfloat16
 from separation.engines.spectral import Spectral
 from separation.stems import Separator, Stems
 
@@ -106,7 +114,6 @@ def against_museval(stems: Stems) -> None:
 
 def demucs_speed(mix: Audio) -> None:
     """Seconds per second of music in both precisions, and the relative difference of the stems."""
-    import torch
     from demucs.htdemucs import HTDemucs as Network
     from safetensors.torch import save_file
 
@@ -145,33 +152,38 @@ def main() -> None:
         "mix": lambda audio, progress: Stems(dict.fromkeys(STEMS, audio)),
         "spectral": Spectral(),
     }
+    if not SEPARATORS["spleeter"].missing():
+        for precision in ("float32", "bfloat16") if has_bfloat16(torch.device("cpu")) else ("float32",):
+            separators[f"spleeter {precision}"] = load_engine("spleeter", precision=precision)
     if options.htdemucs:
         from separation.engines.htdemucs import HTDemucs
 
         separators["htdemucs"] = HTDemucs(options.htdemucs)
-    # The first call compiles and loads what librosa needs.
-    Spectral()(Audio(np.zeros((2, SAMPLE_RATE * 3), np.float32), SAMPLE_RATE))
+    # The first call compiles and loads what librosa and torch need.
+    for separator in separators.values():
+        separator(Audio(np.zeros((2, SAMPLE_RATE * 3), np.float32), SAMPLE_RATE), silent)
 
     print("SDR in dB: whole song / median second (BSS Eval v4)")
     titles = [
         *(f"{name:>16}" for name in STEMS),
         *(f"{name:>8}" for name in MEANS),
-        "     s/song s",
-        "       sum",
+        "       s  cpu s",
+        "     sum",
     ]
-    print(f"{'song':12}{'separator':12}" + "".join(titles))
+    print(f"{'song':12}{'separator':18}" + "".join(titles))
     for song, mix, truth in songs(options.data):
         for name, separator in separators.items():
-            start = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             stems = separator(mix, silent)
-            seconds = time.perf_counter() - start
+            spent = time.perf_counter() - wall, time.process_time() - processor
+            took = "".join(f"{seconds / mix.duration:>8.3f}" for seconds in spent)
             measured = measures(truth, stems)
             cells = "".join(
                 f"{of['SDR_song']:>8.2f} /{of['SDR']:>6.2f}" for of in measured["stems"].values()
             ) + "".join(f"{measured[mean]:>8.2f}" for mean in MEANS)
             total = sum(stems[stem].samples for stem in STEMS)
             error = np.linalg.norm(total - mix.samples) / np.linalg.norm(mix.samples)
-            print(f"{song:12}{name:12}{cells}{seconds / mix.duration:>13.3f}{error:>10.0e}")
+            print(f"{song:12}{name:18}{cells}{took}{error:>8.0e}")
 
 
 if __name__ == "__main__":

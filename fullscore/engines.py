@@ -39,10 +39,11 @@ def option(default: Any, help: str, **metadata: Any) -> Any:
 class EngineSpec:
     """Where an engine is and what it needs, known without importing it.
 
-    ``target`` is ``"module:Class"``; ``requires`` are importable module names; ``install`` is the
-    command that brings them; ``weights`` names an entry of ``pipeline.weights`` (None: no download).
-    ``packages`` are the distributions whose version makes a difference to what it makes. ``bleeds`` says
-    of a separator that its stems hold much of each other.
+    ``target`` is ``"module:Class"``; ``requires`` are importable module names; ``install`` is the command
+    that brings them; ``weights`` names an entry of ``pipeline.weights`` (None: no download). ``packages``
+    are the distributions whose version makes a difference to what it makes. ``bleeds`` says of a separator
+    that bass and accompaniment are better heard, and the user's own words better aligned, in the mix than in
+    its stems, because these hold much of each other.
     """
 
     name: str

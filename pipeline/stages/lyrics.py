@@ -73,7 +73,7 @@ def align_words(
     from separation.audio import decode
 
     if stems.bleed:
-        # Such a voice misleads more than it helps (benchmarks/alignment.py).
+        # Such a voice, or its notes, mislead more than they help (benchmarks/alignment.py).
         return align(sheet, (), decode(song, warn=ignore), language)
     return align(sheet, _sung(notes, stems), decode(_voice(stems)), language)
 

@@ -2,9 +2,7 @@
 
 Every bin of the mix's spectrogram is shared out by three cues:
 
-- harmonic against percussive (Fitzgerald, DAFx 2010): a median along time keeps what lasts, one along
-  frequency what is struck. Below LOW_HZ the percussive median is narrower, because a bass drum there
-  spans little more than a bass string's partial smears over.
+- harmonic against percussive, by medians along time and frequency (separation.masks).
 - voice against accompaniment: the accompaniment returns and lasts, a voice does neither. What returns
   is the median over the most similar frames anywhere in the song (REPET-SIM, Rafii and Pardo, ISMIR
   2012, with librosa's recurrence matrix and nearest-neighbour filter), what lasts is a median over
@@ -29,26 +27,26 @@ from dataclasses import dataclass
 
 import librosa
 import numpy as np
-import numpy.typing as npt
-from scipy.ndimage import median_filter
 
 from fullscore.engines import Progress, option, silent
 from separation.audio import Audio
+from separation.masks import (
+    TINY,
+    Magnitudes,
+    Spectrum,
+    accompaniment_masks,
+    bins_in,
+    frames_in,
+    harmonic_share,
+    levels,
+    low_share,
+    median_over_time,
+    ramp,
+)
 from separation.stems import Stems
-
-Magnitudes = npt.NDArray[np.float32]
-Spectrum = npt.NDArray[np.complex64]
 
 WINDOW_S = 0.093
 """Wanted window; 4096 samples at 44.1 kHz. Frames are a quarter of it apart."""
-
-HARMONIC_S = 0.7
-PERCUSSIVE_HZ = 330.0
-LOW_HZ = 240.0
-LOW_PERCUSSIVE_HZ = 75.0
-PERCUSSIVE_BIAS = 1.2
-"""How much more percussive than harmonic a bin has to be to be shared equally: drums are broadband and
-win too many bins otherwise."""
 
 VOICE_S = 0.12
 """Voice glides and trembles: against drums it is held to last no longer than this."""
@@ -66,12 +64,8 @@ LOG_SCALE = 1e3
 
 VOICE_FROM_HZ = (80.0, 160.0)
 """The mask of the voice rises from nothing to all between these."""
-CROSSOVER_WIDTH = 0.2
-"""Half width of the transition from bass to other, relative to its middle."""
 ONE_SIDED = 0.5
 """From this difference of the channels' power, relative to their sum, a bin counts less and less as voice."""
-
-_TINY = np.float32(1e-9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,7 @@ class Spectral:
         progress(0.1, "separating by repetition")
         voice = _voice_mask(spectrum, rate)
         progress(0.6, "separating by median filtering")
-        masks = _masks(_level(spectrum), voice, rate, self.settings.crossover_hz)
+        masks = _masks(levels(spectrum), voice, rate, self.settings.crossover_hz)
         stems = {}
         for done, (name, mask) in enumerate(masks.items()):
             progress(0.7 + 0.1 * done, f"writing out {name}")
@@ -112,48 +106,42 @@ class Spectral:
 
 def _masks(level: Magnitudes, voice: Magnitudes, rate: int, crossover_hz: float) -> dict[str, Magnitudes]:
     """What of each bin is vocals, drums and bass; ``other`` is the rest."""
-    harmonic = _harmonic_share(level, HARMONIC_S, rate, PERCUSSIVE_BIAS)
-    edges = ((1 - CROSSOVER_WIDTH) * crossover_hz, (1 + CROSSOVER_WIDTH) * crossover_hz)
-    low = 1 - _ramp(level, rate, *edges)
-    voice = voice * (1 - low)
-    return {
-        "vocals": voice,
-        "drums": (1 - harmonic) * (1 - voice),
-        "bass": harmonic * (1 - voice) * low,
-    }
+    voice = voice * (1 - low_share(level, rate, crossover_hz))
+    rest = accompaniment_masks(level, rate, crossover_hz)
+    return {"vocals": voice, **{name: mask * (1 - voice) for name, mask in rest.items()}}
 
 
 def _voice_mask(spectrum: Spectrum, rate: int) -> Magnitudes:
     """What of each bin neither returns nor lasts nor is struck nor lies to one side."""
-    level = _level(spectrum)
-    accompaniment = np.minimum(_median_over_time(level, _frames(STEADY_S, level, rate)), level)
-    compared = slice(0, _bins(REPEATING_TOP_HZ, level, rate))
-    if level.shape[1] > 2 * _frames(APART_S, level, rate):
+    level = levels(spectrum)
+    accompaniment = np.minimum(median_over_time(level, frames_in(STEADY_S, level, rate)), level)
+    compared = slice(0, bins_in(REPEATING_TOP_HZ, level, rate))
+    if level.shape[1] > 2 * frames_in(APART_S, level, rate):
         accompaniment[compared] += _repeating(level, rate)
         accompaniment[compared] /= 2
-    mask: Magnitudes = 1 - (accompaniment / (level + _TINY)) ** 2
-    mask *= _harmonic_share(level, VOICE_S, rate, 1.0)
-    mask *= _ramp(level, rate, *VOICE_FROM_HZ)
+    mask: Magnitudes = 1 - (accompaniment / (level + TINY)) ** 2
+    mask *= harmonic_share(level, VOICE_S, rate, 1.0)
+    mask *= ramp(level, rate, *VOICE_FROM_HZ)
     if spectrum.shape[0] == 2:
         left, right = np.abs(spectrum) ** 2
-        sidedness = np.abs(left - right) / (left + right + _TINY**2)
+        sidedness = np.abs(left - right) / (left + right + TINY**2)
         mask *= np.minimum((1 - sidedness) / (1 - ONE_SIDED), 1)
     return mask
 
 
 def _repeating(level: Magnitudes, rate: int) -> Magnitudes:
     """The part of ``level`` up to REPEATING_TOP_HZ that the most similar frames of the song share."""
-    top = _bins(REPEATING_TOP_HZ, level, rate)
+    top = bins_in(REPEATING_TOP_HZ, level, rate)
     bands = librosa.feature.melspectrogram(
         S=level**2, sr=rate, n_mels=SIMILARITY_BANDS, fmax=min(REPEATING_TOP_HZ, rate / 2)
     )
-    bands = np.log1p(LOG_SCALE * bands / (bands.max() + _TINY))
+    bands = np.log1p(LOG_SCALE * bands / (bands.max() + TINY))
     # Without what is common to all frames; a song of one colour (silence) would have no direction left.
-    bands = bands - bands.mean(axis=1, keepdims=True) + _TINY
+    bands = bands - bands.mean(axis=1, keepdims=True) + TINY
     similar = librosa.segment.recurrence_matrix(
         librosa.feature.stack_memory(bands, n_steps=CONTEXT_FRAMES, mode="edge"),
         k=SIMILAR_FRAMES,
-        width=_frames(APART_S, level, rate),
+        width=frames_in(APART_S, level, rate),
         metric="cosine",
         sparse=True,
     )
@@ -168,47 +156,3 @@ def _upper_median(values: Magnitudes, axis: int) -> Magnitudes:
     middle = values.shape[axis] // 2
     median: Magnitudes = np.partition(values, middle, axis=axis).take(middle, axis=axis)
     return median
-
-
-def _harmonic_share(level: Magnitudes, lasting_s: float, rate: int, bias: float) -> Magnitudes:
-    """Share of each bin's power that is harmonic: lasting at least half of ``lasting_s``."""
-    harmonic = np.square(_median_over_time(level, _frames(lasting_s, level, rate)))
-    percussive = _median_over_frequency(level, _bins(PERCUSSIVE_HZ, level, rate))
-    lows, narrow = _bins(LOW_HZ, level, rate), _bins(LOW_PERCUSSIVE_HZ, level, rate)
-    percussive[:lows] = _median_over_frequency(level[: lows + narrow], narrow)[:lows]
-    share: Magnitudes = harmonic / (harmonic + np.square(bias * percussive) + _TINY**2)
-    return share
-
-
-def _level(spectrum: Spectrum) -> Magnitudes:
-    """Root mean square of the channels' magnitudes."""
-    level: Magnitudes = np.sqrt(np.mean(np.abs(spectrum) ** 2, axis=0, dtype=np.float32))
-    return level
-
-
-def _ramp(level: Magnitudes, rate: int, start_hz: float, end_hz: float) -> Magnitudes:
-    """0 below ``start_hz``, 1 above ``end_hz``, a line between; a column to weigh the frequencies with."""
-    hz = np.linspace(0, rate / 2, level.shape[0])[:, None]
-    return np.clip((hz - start_hz) / (end_hz - start_hz), 0, 1).astype(np.float32)
-
-
-def _frames(seconds: float, level: Magnitudes, rate: int) -> int:
-    hop = (len(level) - 1) // 2
-    return max(1, round(seconds * rate / hop))
-
-
-def _bins(hz: float, level: Magnitudes, rate: int) -> int:
-    return max(1, round(hz * 2 * (len(level) - 1) / rate))
-
-
-def _median_over_time(level: Magnitudes, size: int) -> Magnitudes:
-    """Median over ``size`` frames (made odd), the edges mirrored."""
-    half = size // 2
-    padded = np.pad(level, ((0, 0), (half, half)), mode="reflect")
-    # Laid out as one row: scipy's filter of one dimension is some thirty times faster than of two.
-    filtered = median_filter(padded.ravel(), size=2 * half + 1).reshape(padded.shape)
-    return np.ascontiguousarray(filtered[:, half : half + level.shape[1]])
-
-
-def _median_over_frequency(level: Magnitudes, size: int) -> Magnitudes:
-    return np.ascontiguousarray(_median_over_time(np.ascontiguousarray(level.T), size).T)

@@ -83,6 +83,9 @@ def test_the_picture_of_the_folders_is_what_the_code_is() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_citation_names_this_version() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+def test_the_citation_names_the_latest_release() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d\S*)\] - (\d{4}-\d\d-\d\d)$", changes, re.M)
+    version, date = released[0]
+    assert f'version: {version}\ndate-released: "{date}"' in citation

